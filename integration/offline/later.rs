@@ -20,7 +20,7 @@ use gpoctl::{DomainWriter, Error, ErrorKind};
 use tempfile::TempDir;
 
 use crate::faults::case::{Case, Verb, gpo_of, guid, in_memory, run};
-use crate::faults::kills::{copy, kills};
+use crate::faults::kills::{copy, kills, kills_of};
 use crate::faults::sweep::State;
 
 mod new_gpo;
@@ -36,15 +36,7 @@ struct Killed {
 impl Killed {
     /// At every call after which something that clients read may have changed.
     async fn everywhere(case: &Case) -> Vec<Self> {
-        let plan = case
-            .plan(&case.admin().await, &Faults::none())
-            .await
-            .unwrap();
-        let apply = async |admin: &DomainWriter, root: &Path| {
-            run(&plan, admin, root).await.unwrap();
-        };
-        let none = in_memory();
-        let (all, _) = kills(&case.domain, none.path(), When::After, |_| true, apply).await;
+        let (plan, all) = kills_of(case, When::After).await;
         let mut found = Vec::new();
         for left in all {
             let it = Self::at(left.domain, left.root, &plan.operation_id).await;

@@ -15,7 +15,7 @@ use gpoctl::{DomainWriter, ErrorKind};
 use tempfile::TempDir;
 
 use crate::faults::case::{Case, Verb, guid, in_memory, run};
-use crate::faults::kills::{Left, kills};
+use crate::faults::kills::{Left, kills, kills_of};
 use crate::faults::sweep::State;
 
 /// The same import again writes what the interrupted one announced, so nothing there shows whose it is.
@@ -23,15 +23,7 @@ use crate::faults::sweep::State;
 async fn an_interrupted_import_is_not_rolled_back_over_a_later_one() {
     let case = Case::new(Verb::Import, false).await;
     let old = State::of(&case.domain);
-    let plan = case
-        .plan(&case.admin().await, &Faults::none())
-        .await
-        .unwrap();
-    let import = async |admin: &DomainWriter, root: &Path| {
-        run(&plan, admin, root).await.unwrap();
-    };
-    let none = in_memory();
-    let (all, _) = kills(&case.domain, none.path(), When::Before, |_| true, import).await;
+    let (_, all) = kills_of(&case, When::Before).await;
     let mut points = 0;
     for Left {
         number,

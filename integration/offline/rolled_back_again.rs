@@ -9,8 +9,8 @@ use gpoctl::execute::journal::{self, OperationState};
 use gpoctl::execute::{ApplyOptions, roll_back};
 use gpoctl::testing::faults::{Faults, When};
 
-use crate::faults::case::{Case, Verb, guid, in_memory, run};
-use crate::faults::kills::{Left, copy, kills};
+use crate::faults::case::{Case, Verb, guid};
+use crate::faults::kills::{Left, copy, kills, kills_of};
 use crate::faults::sweep::State;
 
 /// Rolls back as far as others have left it.
@@ -26,13 +26,7 @@ async fn back(admin: &DomainWriter, root: &Path) -> Result<(), String> {
 
 /// The import, killed at the last of its calls that leaves it unfinished.
 async fn killed(case: &Case) -> Left {
-    let plan = case.plan(&case.admin().await, &Faults::none()).await;
-    let plan = plan.unwrap();
-    let apply = async |admin: &DomainWriter, root: &Path| {
-        run(&plan, admin, root).await.unwrap();
-    };
-    let none = in_memory();
-    let (mut all, _) = kills(&case.domain, none.path(), When::After, |_| true, apply).await;
+    let (_, mut all) = kills_of(case, When::After).await;
     let last = all.iter().rposition(|left| {
         let operation = journal::list(left.root.path()).unwrap().pop();
         operation.is_some_and(|it| it.state == OperationState::Unfinished)

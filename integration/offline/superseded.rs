@@ -1,8 +1,6 @@
 //! Interrupted operations that cannot be rolled back, because others have changed the same since: they are closed, and what others
 //! have written is unchanged.
 
-use std::path::Path;
-
 use gpoctl::domain::sysvol::SysvolPath;
 use gpoctl::execute::journal::{self, Inverse, OperationState, StoredOperation};
 use gpoctl::execute::{ApplyOptions, OverallStatus, clean_up, is_superseded, roll_back};
@@ -14,7 +12,7 @@ use gpoctl::{DomainWriter, ErrorKind};
 use tempfile::TempDir;
 
 use crate::faults::case::{Case, Verb, guid, in_memory, run};
-use crate::faults::kills::{Left, kills};
+use crate::faults::kills::{Left, kills_of};
 use crate::faults::sweep::State;
 
 /// An import that was interrupted at one of its calls.
@@ -27,15 +25,7 @@ struct Interrupted {
 impl Interrupted {
     /// At every call after which something is left to roll back.
     async fn everywhere(case: &Case) -> Vec<Self> {
-        let plan = case
-            .plan(&case.admin().await, &Faults::none())
-            .await
-            .unwrap();
-        let apply = async |admin: &DomainWriter, root: &Path| {
-            run(&plan, admin, root).await.unwrap();
-        };
-        let none = in_memory();
-        let (all, _) = kills(&case.domain, none.path(), When::Before, |_| true, apply).await;
+        let (_, all) = kills_of(case, When::Before).await;
         let mut found = Vec::new();
         for Left { domain, root, .. } in all {
             let none = Faults::none();

@@ -61,6 +61,19 @@ async fn applied(admin: &DomainWriter, plan: &Plan) -> OperationResult {
     apply(admin, plan, &options).await.unwrap()
 }
 
+/// Undoes the first operation in these journals, which is complete.
+async fn undo_of_first(admin: &DomainWriter, root: &Path) {
+    let operation = journal::list(root).unwrap().remove(0);
+    let control = Control::default();
+    match undo::plan(admin.session(), &operation, &control)
+        .await
+        .unwrap()
+    {
+        Undoing::Plan(plan) => drop(applied(admin, &plan).await),
+        Undoing::RollBack(parts) => panic!("it is complete: {parts:?}"),
+    }
+}
+
 fn has(result: &OperationResult, code: &str) -> bool {
     result.messages.iter().any(|it| it.code.name() == code)
 }
@@ -150,15 +163,7 @@ async fn a_plan_made_without_asking_the_server_denies_what_the_directory_denies(
     assert!(denies(&domain));
     // And it is undone by a new process, which has not asked the server.
     let admin = connect(&domain).await;
-    let operation = journal::list(root.path()).unwrap().remove(0);
-    let control = Control::default();
-    let Undoing::Plan(undo) = undo::plan(admin.session(), &operation, &control)
-        .await
-        .unwrap()
-    else {
-        panic!("it is complete");
-    };
-    applied(&admin, &undo).await;
+    undo_of_first(&admin, root.path()).await;
     assert!(!denies(&domain));
 }
 
@@ -303,15 +308,7 @@ async fn an_import_into_an_upgraded_domain_is_undone() {
     let import = case.plan(&admin, &Faults::none()).await.unwrap();
     let root = in_memory();
     run(&import, &admin, root.path()).await.unwrap();
-    let operation = journal::list(root.path()).unwrap().remove(0);
-    let control = Control::default();
-    let Undoing::Plan(undo) = undo::plan(admin.session(), &operation, &control)
-        .await
-        .unwrap()
-    else {
-        panic!("it is complete");
-    };
-    applied(&admin, &undo).await;
+    undo_of_first(&admin, root.path()).await;
     let mut left = State::of(&domain).differences(&old);
     left.retain(|line| !line.contains(": versionNumber ") && !line.contains(r"\GPT.INI: "));
     // All but the permissions is as it was.

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use gpoctl::DomainWriter;
 use gpoctl::execute::journal::{self, OperationState};
 use gpoctl::execute::{ApplyOptions, roll_back};
+use gpoctl::plan::Plan;
 use gpoctl::testing::domain::MemoryDomain;
 use gpoctl::testing::faults::{Call, Fault, Faults, When};
 use tempfile::TempDir;
@@ -71,6 +72,20 @@ pub async fn kills(
             root,
         },
     )
+}
+
+/// What a kill of a case at each of its calls leaves, and its plan.
+pub async fn kills_of(case: &Case, when: When) -> (Plan, Vec<Left>) {
+    let plan = case
+        .plan(&case.admin().await, &Faults::none())
+        .await
+        .unwrap();
+    let apply = async |admin: &DomainWriter, root: &Path| {
+        run(&plan, admin, root).await.unwrap();
+    };
+    let none = in_memory();
+    let (all, _) = kills(&case.domain, none.path(), when, |_| true, apply).await;
+    (plan, all)
 }
 
 /// Copies at each call.

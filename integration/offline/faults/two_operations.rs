@@ -58,13 +58,8 @@ impl Race {
     /// The first operation stops before its call `one`, the second one runs until its call `two`; then the first one is completed, and
     /// then the second one. Returns what is wrong.
     async fn point(&self, one: usize, two: usize) -> Option<String> {
-        let domain = self.domain.copy();
-        let folders = [in_memory(), in_memory()];
-        let faults = [Faults::none(), Faults::none()];
-        let admins = [
-            connect(&domain, &faults[0]).await,
-            connect(&domain, &faults[1]).await,
-        ];
+        let (domain, folders) = (self.domain.copy(), [in_memory(), in_memory()]);
+        let (admins, faults) = two_admins(&domain).await;
         let stops =
             [(0, one), (1, two)].map(|(it, at)| Stop::before(&faults[it], self.connecting + at));
         let mut ends = [None, None];
@@ -118,13 +113,8 @@ impl Race {
         three: usize,
         until_end: bool,
     ) -> Option<String> {
-        let domain = self.domain.copy();
-        let folders = [in_memory(), in_memory()];
-        let faults = [Faults::none(), Faults::none()];
-        let admins = [
-            connect(&domain, &faults[0]).await,
-            connect(&domain, &faults[1]).await,
-        ];
+        let (domain, folders) = (self.domain.copy(), [in_memory(), in_memory()]);
+        let (admins, faults) = two_admins(&domain).await;
         let first_swap = self.calls[0].iter().position(is_switch).unwrap() + 1;
         let begins = Stop::before(&faults[0], self.connecting + first_swap);
         let is_live = Arc::new(Stop::before(&faults[1], self.connecting + two));
@@ -228,6 +218,15 @@ impl Race {
 }
 
 type End = gpoctl::Result<OverallStatus>;
+
+async fn two_admins(domain: &MemoryDomain) -> ([DomainWriter; 2], [Faults; 2]) {
+    let faults = [Faults::none(), Faults::none()];
+    let admins = [
+        connect(domain, &faults[0]).await,
+        connect(domain, &faults[1]).await,
+    ];
+    (admins, faults)
+}
 
 async fn connect(domain: &MemoryDomain, faults: &Faults) -> DomainWriter {
     domain.connect("Administrator", faults).await.unwrap()

@@ -217,7 +217,7 @@ mod tests {
         }
     }
 
-    fn repair(facts: Facts) -> Vec<ValueChange> {
+    fn planned(facts: Facts) -> Plan {
         let report = Report {
             gpos: vec![Checked {
                 facts,
@@ -225,8 +225,12 @@ mod tests {
             }],
             messages: Vec::new(),
         };
-        let list = plan(&report, &"src.test".parse().unwrap());
-        list.values()
+        plan(&report, &"src.test".parse().unwrap())
+    }
+
+    fn repair(facts: Facts) -> Vec<ValueChange> {
+        planned(facts)
+            .values()
             .map(|planned| planned.change.clone())
             .collect()
     }
@@ -284,16 +288,8 @@ mod tests {
             let folder = facts.folder.as_mut().unwrap();
             let unread = StatusMessage::info(Code::DescriptorsNotRead, "x");
             folder.messages.push(unread);
-            let report = Report {
-                gpos: vec![Checked {
-                    facts,
-                    messages: Vec::new(),
-                }],
-                messages: Vec::new(),
-            };
-            let list = plan(&report, &"src.test".parse().unwrap());
-            let codes = list.messages.iter().map(|it| it.code);
-            codes.collect::<Vec<_>>()
+            let messages = planned(facts).messages.into_iter();
+            messages.map(|it| it.code).collect::<Vec<_>>()
         };
         let lower = "[General]\r\nVersion=65537\r\n";
         assert_eq!(said(true, lower), [Code::DescriptorsNotSet]);
