@@ -88,7 +88,7 @@ pub(super) async fn run(args: CheckArgs, ui: &Ui) -> Result<u8> {
     if may_write.is_some() && !is_tried {
         report.explain(
             Code::MixedPermissions,
-            "this account cannot try which permissions this server accepts: let a domain administrator run this command",
+            "which permissions this server accepts could not be tried, because this account cannot write there: let one that can, such as a domain administrator, run this command",
         );
     }
     if args.fix {

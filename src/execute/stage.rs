@@ -9,7 +9,7 @@ use futures_util::{StreamExt as _, stream};
 
 use crate::domain::sysvol::{Sysvol, SysvolPath, SysvolRead};
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::{Code, StatusMessage};
+use crate::message::{Code, StatusMessage, printable};
 use crate::model::domain_name::DomainName;
 use crate::model::gpt_tree::{GptTree, Node};
 use crate::model::guid::Guid;
@@ -87,7 +87,10 @@ impl StagingArea {
         Ok(names.find(is_of_another).map(|name| {
             Error::new(
                 ErrorKind::InUse,
-                format!("another operation is changing {folder}: {name}"),
+                format!(
+                    "another operation is changing {folder}: {}",
+                    printable(&name)
+                ),
             )
         }))
     }
