@@ -104,10 +104,16 @@ pub(super) async fn run(args: CheckArgs, ui: &Ui) -> Result<u8> {
         }
         let not_put_back = list.not_put_back(session).await?;
         list.messages.extend(not_put_back);
-        if list.changes.is_empty() && !ui.is_json() && args.writing.plan_file().is_none() {
-            let tells_nothing = session.info().is_samba() && !is_tried;
-            ui.say(nothing_to_repair(&report, tells_nothing));
-            return Ok(exit_status(report.worst()));
+        if !ui.is_json() {
+            let is_unknown = session.info().is_samba() && !is_tried;
+            if list.changes.is_empty() {
+                ui.say(nothing_to_repair(&report, is_unknown));
+                if args.writing.plan_file().is_none() {
+                    return Ok(exit_status(report.worst()));
+                }
+            } else if is_unknown {
+                ui.say("which permissions this server accepts was not tried, so there may be more to repair");
+            }
         }
         let status = finish(writer, &list, &args.writing, &ui.control(), ui).await?;
         if status != 0 || args.writing.only_shows() || list.changes.is_empty() {
