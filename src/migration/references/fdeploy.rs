@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::context::{Context, TextRewrite};
 use super::list;
 use super::other_lines;
-use super::unc_search::{leading_unc_path, looks_like_unc_path};
+use super::unc_search::{is_unusual_path, leading_unc_path};
 use crate::formats::fdeploy::{Fdeploy, Redirection};
 use crate::formats::ini::{self, IniFile, IniLine, LineKind};
 use crate::model::reference::{Place, Scope};
@@ -249,7 +249,7 @@ fn visit_path(
 ) {
     let path = line.text.get(span).unwrap_or_default();
     let Some((head, tail)) = leading_unc_path(path) else {
-        if looks_like_unc_path(path) {
+        if is_unusual_path(path) {
             context.warn_of_unusual_path(path, place);
         }
         return;

@@ -216,13 +216,16 @@ fn warn_of_reference_in_data(data: &Bytes, place: &Place, context: &mut Context<
     }
 }
 
-/// Whether `-1-` or `\\` occurs at any byte, as UTF-16 or as 8-bit text.
+/// Whether `-1-`, `\\` or `//` occurs at any byte, as UTF-16 or as 8-bit text.
 fn data_may_hold_reference(data: &[u8]) -> bool {
     let mut rest = data;
     while let Some((first, behind)) = rest.split_first() {
         let mark = match first {
             b'-' => matches!(behind, [b'1', b'-', ..] | [0, b'1', 0, b'-', ..]),
-            b'\\' => matches!(behind, [b'\\', ..] | [0, b'\\', ..]),
+            b'\\' | b'/' => {
+                let (next, second) = (behind.first(), behind.get(1));
+                next == Some(first) || (next == Some(&0) && second == Some(first))
+            }
             _ => false,
         };
         if mark {
@@ -243,7 +246,7 @@ fn with_tail(text: &str, tail: &Bytes) -> Bytes {
     [utf16_bytes(text).as_ref(), tail].concat().into()
 }
 
-/// Whether `-1-` or `\\` occurs: every reference has one of them, and most records have neither.
+/// Whether `-1-`, `\\` or `//` occurs: every reference has one of them, and most records have neither.
 fn may_hold_reference(utf16: &[u8]) -> bool {
     let mut last = [0, 0];
     let mut last_but_one = [0, 0];
@@ -251,7 +254,7 @@ fn may_hold_reference(utf16: &[u8]) -> bool {
         let &[low, high] = unit else { return false };
         if high == 0 {
             let after_one = low == b'-' && last == [b'1', 0] && last_but_one == [b'-', 0];
-            if after_one || (low == b'\\' && last == [b'\\', 0]) {
+            if after_one || (matches!(low, b'\\' | b'/') && last == [low, 0]) {
                 return true;
             }
         }

@@ -3,7 +3,7 @@
 
 use super::context::{Context, TextRewrite};
 use super::text::{RewrittenText, may_hold_reference};
-use super::unc_search::{leading_unc_path, looks_like_unc_path, unit_of};
+use super::unc_search::{is_unusual_path, leading_unc_path, unit_of};
 use super::{Occurrence, ReferenceTarget, Visitor};
 use crate::message::{Code, StatusMessage};
 use crate::model::directory_object::{AttributeValues, DirectoryObject};
@@ -69,7 +69,7 @@ pub fn visit_object(object: &DirectoryObject, visitor: &mut Visitor<'_>) -> Visi
 fn listed_file(value: &str, place: &Place, context: &mut Context<'_, '_>) -> Option<String> {
     let (index, text) = value.split_once(':')?;
     let Some((path, tail)) = leading_unc_path(text) else {
-        if looks_like_unc_path(text) {
+        if is_unusual_path(text) {
             context.warn_of_unusual_path(text, place);
         }
         return None;

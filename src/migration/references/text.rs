@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use super::context::{Context, TextRewrite};
-use super::unc_search::unc_paths;
+use super::unc_search::{FoundPath, Notation, unc_paths};
 use crate::formats::sddl_text::{self, SddlRole};
 use crate::message::{Code, StatusMessage, printable};
 use crate::model::reference::{Place, Scope};
@@ -27,8 +27,8 @@ struct TextReference {
 
 /// The kind of a reference in a text.
 enum TextKind {
-    /// A UNC path.
-    Path,
+    /// A UNC path, and how it is written.
+    Path(Notation),
     /// A SID that is a separate word.
     BareSid,
     /// A SID of a security descriptor, and the span to delete in order to remove it; an empty span when the descriptor would be invalid
@@ -40,7 +40,7 @@ impl TextReference {
     /// The span to delete in order to remove it from this text; `None` when the text would be invalid without it.
     fn part(&self, text: &str) -> Option<Range<usize>> {
         match &self.kind {
-            TextKind::Path => list_part(text, &self.span, &[';']),
+            TextKind::Path(_) => list_part(text, &self.span, &[';']),
             TextKind::BareSid => list_part(text, &self.span, &[';', ',']),
             TextKind::Sddl(_, part) => (!part.is_empty()).then(|| part.clone()),
         }
@@ -65,6 +65,30 @@ impl Context<'_, '_> {
         }
     }
 
+    /// Visits a UNC path in any notation; what replaces it is in the same one.
+    fn path(
+        &mut self,
+        notation: Notation,
+        found: &str,
+        place: &Place,
+        scope: Scope,
+    ) -> TextRewrite {
+        let Some(path) = notation.read(found) else {
+            return TextRewrite::Keep;
+        };
+        let path = path.as_str();
+        match self.unc(path, path, place, scope) {
+            TextRewrite::Replace(new) => match notation.write(&new, found) {
+                Some(new) => TextRewrite::Replace(new),
+                None => {
+                    self.refuse_path(&new, found, place);
+                    TextRewrite::Keep
+                }
+            },
+            other => other,
+        }
+    }
+
     /// Visits every reference in a text and rewrites it.
     pub fn free_text(&mut self, text: &str, place: &Place, scope: Scope) -> RewrittenText {
         let mut edits: Vec<SpanEdit> = Vec::new();
@@ -77,7 +101,7 @@ impl Context<'_, '_> {
         for reference in references {
             let found = text.get(reference.span.clone()).unwrap_or_default();
             let rewrite = match (&reference.kind, found.parse::<Sid>()) {
-                (TextKind::Path, _) => self.unc(found, found, place, scope),
+                (TextKind::Path(notation), _) => self.path(*notation, found, place, scope),
                 (_, Ok(sid)) => self.sid(&sid, found, place, scope),
                 (_, Err(_)) => TextRewrite::Keep,
             };
@@ -96,7 +120,7 @@ impl Context<'_, '_> {
                                 place,
                             ),
                             TextKind::Sddl(..) => ace_removed = true,
-                            TextKind::Path | TextKind::BareSid => {}
+                            TextKind::Path(_) | TextKind::BareSid => {}
                         }
                         edits.push((part, String::new()));
                     }
@@ -141,7 +165,7 @@ impl Context<'_, '_> {
 }
 
 /// Every UNC path and every SID contains one of these.
-pub(super) const REFERENCE_MARKERS: [&str; 2] = [r"\\", "-1-"];
+pub(super) const REFERENCE_MARKERS: [&str; 3] = [r"\\", "//", "-1-"];
 
 /// Whether a text may contain a reference.
 pub(super) fn may_hold_reference(text: &str) -> bool {
@@ -183,8 +207,13 @@ fn broken_paths<'a>(
     written: &[AppliedEdit],
 ) -> Vec<(&'a str, &'a str)> {
     let is_path = |(_, span): &&AppliedEdit| {
-        new.get(span.clone())
-            .is_some_and(|path| path.starts_with("\\\\"))
+        new.get(span.clone()).is_some_and(|path| {
+            let starts = |lead: &str| {
+                path.get(..lead.len())
+                    .is_some_and(|it| it.eq_ignore_ascii_case(lead))
+            };
+            [r"\\", "//", "file:"].into_iter().any(starts)
+        })
     };
     let mut paths: Option<HashSet<Range<usize>>> = None;
     let mut broken = Vec::new();
@@ -193,7 +222,8 @@ fn broken_paths<'a>(
         let (before, behind) = (around.0.unwrap_or_default(), around.1.unwrap_or_default());
         let alone = before.is_empty() && behind.is_empty();
         let quoted = before.ends_with('"') && behind.starts_with('"');
-        let read = paths.get_or_insert_with(|| unc_paths(new).0.into_iter().collect());
+        let read = paths
+            .get_or_insert_with(|| unc_paths(new).0.into_iter().map(|path| path.span).collect());
         let item = new.get(to.clone()).is_some_and(|path| !path.contains(';'))
             && list_part(old, from, &[';']).is_some();
         if !(alone || quoted || item || read.contains(to)) {
@@ -233,10 +263,14 @@ fn references(text: &str) -> (Vec<TextReference>, Vec<Range<usize>>) {
         kind: TextKind::Sddl(sid.role, sid.part),
         span: sid.span,
     }));
-    found.extend(paths.into_iter().map(|span| TextReference {
-        kind: TextKind::Path,
-        span,
-    }));
+    found.extend(
+        paths
+            .into_iter()
+            .map(|FoundPath { span, notation }| TextReference {
+                kind: TextKind::Path(notation),
+                span,
+            }),
+    );
     found.sort_unstable_by_key(|reference| reference.span.start);
     let mut next = 0;
     let bare: Vec<Range<usize>> = bare_sids(text)
