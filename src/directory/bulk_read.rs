@@ -7,13 +7,16 @@ use super::children::{is_half, object, plain_object};
 use super::gpo::{GpoObject, SD_PARTS};
 use super::links::{ATTRIBUTES as SOM_ATTRIBUTES, Som};
 use super::session::Directory;
+use super::unreadable::{READ_WITH_MORE_RIGHTS, unread_below, unreadable_gpo};
 use crate::domain::ldap::{Entry, Filter, Scope, Search};
 use crate::error::{ErrorKind, Result};
 use crate::message::{Code, StatusMessage};
+use crate::model::access::AccessToken;
 use crate::model::backup_context::LinkRecord;
 use crate::model::directory_object::{AttributeValues, DirectoryObject};
 use crate::model::dn::Dn;
 use crate::model::guid::Guid;
+use crate::model::reference::Place;
 use crate::model::snapshot::WmiFilterLink;
 
 /// The result of a bulk read for one GPO.
@@ -21,7 +24,7 @@ use crate::model::snapshot::WmiFilterLink;
 pub struct BulkEntry {
     /// The GPO's GUID.
     pub guid: Guid,
-    /// `displayName`; empty when absent.
+    /// `displayName`; the GUID when there is none, or none that this account may read.
     pub display_name: String,
     /// The directory half, or the problem of the object.
     pub record: Result<GpoRecord>,
@@ -79,17 +82,19 @@ impl Directory {
         let mut found: Vec<BulkEntry> = gathered
             .into_iter()
             .filter_map(|(guid, gathered)| {
-                let (entry, below) = (gathered.gpo?, gathered.below);
+                let Gathered { gpo, below, halves } = gathered;
+                let entry = gpo?;
+                let links = links.remove(&guid).unwrap_or_default();
+                let token = info.token.as_ref();
                 Some(BulkEntry {
                     guid,
-                    display_name: entry.text("displayName").unwrap_or_default(),
-                    record: record(
-                        guid,
-                        &entry,
-                        &below,
-                        links.remove(&guid).unwrap_or_default(),
-                        &filters,
-                    ),
+                    display_name: entry
+                        .text("displayName")
+                        .unwrap_or_else(|| guid.to_string()),
+                    record: match entry.values("objectClass") {
+                        [] => Err(unreadable_gpo(guid, &info.dns_domain)),
+                        _ => record(guid, &entry, (&below, &halves), links, &filters, token),
+                    },
                 })
             })
             .collect();
@@ -175,6 +180,8 @@ impl Directory {
 struct Gathered {
     gpo: Option<Entry>,
     below: Vec<Entry>,
+    /// `CN=Machine` and `CN=User`.
+    halves: Vec<Entry>,
 }
 
 /// The links of one GPO and the findings about them.
@@ -208,7 +215,9 @@ fn gather(entries: Vec<Entry>, base: &Dn, gathered: &mut BTreeMap<Guid, Gathered
         let of_gpo = gathered.entry(guid).or_default();
         if depth == 1 {
             of_gpo.gpo = Some(entry);
-        } else if !is_half {
+        } else if is_half {
+            of_gpo.halves.push(entry);
+        } else {
             of_gpo.below.push(entry);
         }
     }
@@ -217,13 +226,14 @@ fn gather(entries: Vec<Entry>, base: &Dn, gathered: &mut BTreeMap<Guid, Gathered
 fn record(
     guid: Guid,
     entry: &Entry,
-    below: &[Entry],
+    (below, halves): (&[Entry], &[Entry]),
     links: Links,
     filters: &HashMap<Guid, DirectoryObject>,
+    token: Option<&AccessToken>,
 ) -> Result<GpoRecord> {
     let object = GpoObject {
         may_write: None,
-        ..GpoObject::read(guid, entry)?
+        ..GpoObject::read(guid, entry, token)?
     };
     let mut messages = links.messages;
     let mut children: Vec<DirectoryObject> = below
@@ -231,6 +241,12 @@ fn record(
         .map(|child| read_child(child, &object.dn, &mut messages))
         .collect();
     children.sort_by_cached_key(|child| (child.rdns.len(), child.key()));
+    let unread = unread_below(std::iter::once(entry).chain(halves), below, token);
+    messages.extend(unread.map(|error| {
+        StatusMessage::warning(Code::UnreadableObjects, error.to_string())
+            .at(Place::file(object.dn.to_string()))
+            .with_hint(READ_WITH_MORE_RIGHTS)
+    }));
     let mut wmi_link = object.wmi_filter.as_deref().and_then(WmiFilterLink::parse);
     let wmi_filter = wmi_link
         .as_ref()

@@ -116,8 +116,10 @@ const LEAVES_A_GAP: &[Code] = &[
     Code::EntryLeftOut,
     Code::EntryRefused,
     Code::NoSysvolFolder,
+    Code::UnreadableAttribute,
     Code::UnreadableDescriptor,
     Code::UnreadableFile,
+    Code::UnreadableObjects,
 ];
 
 /// The finding about something below a GPO's folder that the server does not return.

@@ -223,7 +223,7 @@ mod tests {
                 facts,
                 messages: Vec::new(),
             }],
-            messages: Vec::new(),
+            ..Report::default()
         };
         plan(&report, &"src.test".parse().unwrap())
     }
