@@ -452,12 +452,14 @@ impl Shown<'_> {
             "kind": som.kind,
             "block_inheritance": som.blocks_inheritance(),
             "links": links,
+            "unreadable": som.unreadable,
         })
     }
 
     /// Adds the findings about the links of one object.
     fn notice(&self, som: &Som, messages: &mut Vec<StatusMessage>) {
         let list = links(som);
+        messages.extend(som.unreadable_links());
         messages.extend(list.others().map(|other| unknown_link(som, other)));
         for (_, link) in self.of(som) {
             messages.extend(link_finding(self.base, self.forest, som, &link, |guid| {

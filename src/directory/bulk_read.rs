@@ -8,6 +8,7 @@ use super::gpo::{GpoObject, SD_PARTS};
 use super::links::{ATTRIBUTES as SOM_ATTRIBUTES, Som};
 use super::session::Directory;
 use super::unreadable::{READ_WITH_MORE_RIGHTS, unread_below, unreadable_gpo};
+use super::wmi::{unreadable_filter, unreadable_of};
 use crate::domain::ldap::{Entry, Filter, Scope, Search};
 use crate::error::{ErrorKind, Result};
 use crate::message::{Code, StatusMessage};
@@ -78,6 +79,15 @@ impl Directory {
             gathered.retain(|guid, _| guids.contains(guid));
         }
         let filters = self.filter_objects().await?;
+        let linked = gathered.values().filter_map(|gathered| {
+            let link = gathered.gpo.as_ref()?.text("gPCWQLFilter")?;
+            Some(WmiFilterLink::parse(&link)?.id)
+        });
+        let is_missing = linked.into_iter().any(|id| !filters.contains_key(&id));
+        let filters = Filters {
+            objects: filters,
+            is_complete: !is_missing || !self.hides_content_of(&self.wmi_container()).await?,
+        };
         let mut links = self.all_links(only).await?;
         let mut found: Vec<BulkEntry> = gathered
             .into_iter()
@@ -107,14 +117,15 @@ impl Directory {
             .await
     }
 
-    /// Every WMI filter of the domain as an object, by its `cn`.
-    async fn filter_objects(&self) -> Result<HashMap<Guid, DirectoryObject>> {
+    /// Every WMI filter of the domain as an object, by its `cn`; without the object when this account may not read it.
+    async fn filter_objects(&self) -> Result<HashMap<Guid, Option<DirectoryObject>>> {
         let container = self.wmi_container();
         let found = self
             .search(Search {
                 base: Some(&container),
                 scope: Scope::OneLevel,
-                filter: Filter::equals("objectClass", "msWMI-Som"),
+                // Also one whose class cannot be read.
+                filter: Filter::everything(),
                 attributes: &["*"],
                 sd_flags: None,
                 paged: true,
@@ -132,7 +143,8 @@ impl Directory {
             .filter_map(|entry| {
                 let relative = entry.dn.below(&container)?;
                 let id = relative.first()?.value.parse().ok()?;
-                Some((id, plain_object(entry, relative)))
+                let is_readable = unreadable_of(entry).is_empty();
+                Some((id, is_readable.then(|| plain_object(entry, relative))))
             })
             .collect())
     }
@@ -173,6 +185,14 @@ impl Directory {
         }
         Ok(links)
     }
+}
+
+/// The WMI filters of the domain.
+struct Filters {
+    /// Each as an object, if it can be read.
+    objects: HashMap<Guid, Option<DirectoryObject>>,
+    /// Whether there are no others.
+    is_complete: bool,
 }
 
 /// The entries of one GPO.
@@ -228,7 +248,7 @@ fn record(
     entry: &Entry,
     (below, halves): (&[Entry], &[Entry]),
     links: Links,
-    filters: &HashMap<Guid, DirectoryObject>,
+    filters: &Filters,
     token: Option<&AccessToken>,
 ) -> Result<GpoRecord> {
     let object = GpoObject {
@@ -248,10 +268,14 @@ fn record(
             .with_hint(READ_WITH_MORE_RIGHTS)
     }));
     let mut wmi_link = object.wmi_filter.as_deref().and_then(WmiFilterLink::parse);
-    let wmi_filter = wmi_link
-        .as_ref()
-        .and_then(|link| filters.get(&link.id))
-        .cloned();
+    let mut wmi_filter = None;
+    if let Some(link) = &wmi_link {
+        match filters.objects.get(&link.id) {
+            Some(Some(filter)) => wmi_filter = Some(filter.clone()),
+            None if filters.is_complete => {}
+            _ => messages.push(unreadable_filter(link)),
+        }
+    }
     if let Some(link) = &mut wmi_link {
         link.name = wmi_filter.as_ref().map(name_of);
     }
@@ -339,6 +363,7 @@ mod tests {
             kind: SomKind::OrganizationalUnit,
             gp_link: Some(gp_link.to_owned()),
             gp_options: Some(1),
+            unreadable: Vec::new(),
         }
     }
 

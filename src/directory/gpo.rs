@@ -80,19 +80,6 @@ const ATTRIBUTES: &[&str] = &[
     "isCriticalSystemObject",
 ];
 
-/// Those of them that make a GPO what it is: nothing is derived from the lack of one that cannot be read.
-const OF_POLICY: &[&str] = &[
-    "displayName",
-    "flags",
-    "versionNumber",
-    "gPCFunctionalityVersion",
-    "gPCMachineExtensionNames",
-    "gPCUserExtensionNames",
-    "gPCFileSysPath",
-    "gPCWQLFilter",
-    "nTSecurityDescriptor",
-];
-
 /// Owner, group and DACL.
 pub(super) const SD_PARTS: u32 = 7;
 /// Only the DACL.
@@ -132,6 +119,19 @@ impl GpoObject {
 }
 
 impl GpoObject {
+    /// The attributes that make a GPO what it is: nothing is derived from the lack of one that cannot be read.
+    pub(crate) const OF_POLICY: &[&str] = &[
+        "displayName",
+        "flags",
+        "versionNumber",
+        "gPCFunctionalityVersion",
+        "gPCMachineExtensionNames",
+        "gPCUserExtensionNames",
+        "gPCFileSysPath",
+        "gPCWQLFilter",
+        "nTSecurityDescriptor",
+    ];
+
     pub(super) fn read(guid: Guid, entry: &Entry, token: Option<&AccessToken>) -> Result<Self> {
         let text = |name: &str| entry.text(name).unwrap_or_default();
         let effective = entry.values("allowedAttributesEffective");
@@ -160,7 +160,7 @@ impl GpoObject {
             may_write: Some(may_write),
             may_write_dacl: Some(entry.dword("sDRightsEffective")?.unwrap_or(0) & SD_DACL != 0),
             critical: text("isCriticalSystemObject").eq_ignore_ascii_case("TRUE"),
-            unreadable: unreadable_attributes(entry, OF_POLICY, token),
+            unreadable: unreadable_attributes(entry, Self::OF_POLICY, token),
         })
     }
 

@@ -204,11 +204,23 @@ pub(super) fn among_unreadable(error: Error, unreadable: usize, is_hidden: bool)
 }
 
 impl Directory {
+    /// Whether an object that was not found may be hidden from this account.
+    ///
+    /// # Errors
+    /// As every search.
+    pub(super) async fn hides(&self, dn: &Dn) -> Result<bool> {
+        match dn.parent() {
+            // Nothing above the domain, the configuration and the schema is in this directory.
+            Some(parent) if *dn != self.info().base => self.hides_content_of(&parent).await,
+            _ => Ok(false),
+        }
+    }
+
     /// Whether what is in this container, or in what is above it, may be hidden from this account.
     ///
     /// # Errors
     /// As every search.
-    pub(super) async fn hides_content_of(&self, container: &Dn) -> Result<bool> {
+    pub(crate) async fn hides_content_of(&self, container: &Dn) -> Result<bool> {
         let token = self.info().token.as_ref();
         let mut at = Some(container.clone());
         while let Some(dn) = at {
@@ -216,7 +228,8 @@ impl Directory {
             if let Some(entry) = entry.await? {
                 return Ok(hides_children(&entry, token));
             }
-            at = (dn != self.info().base).then(|| dn.parent()).flatten();
+            let is_top = [&self.info().base, &self.info().configuration].contains(&&dn);
+            at = (!is_top).then(|| dn.parent()).flatten();
         }
         Ok(true)
     }

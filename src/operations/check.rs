@@ -207,6 +207,7 @@ async fn wrong_links(
 ) -> Result<()> {
     let info = session.info();
     for som in session.directory().linked_soms().await? {
+        messages.extend(som.unreadable_links());
         let links = LinkList::parse(som.gp_link.as_deref().unwrap_or_default());
         messages.extend(links.others().map(|other| unknown_link(&som, other)));
         for link in links.links() {
@@ -224,7 +225,7 @@ async fn wrong_links(
 
 fn same_names(gpos: &[GpoObject], messages: &mut Vec<StatusMessage>) {
     let mut names: BTreeMap<String, Vec<&GpoObject>> = BTreeMap::new();
-    for gpo in gpos {
+    for gpo in gpos.iter().filter(|gpo| gpo.may_read("displayName")) {
         names
             .entry(gpo.display_name.to_lowercase())
             .or_default()

@@ -143,6 +143,7 @@ mod tests {
                 kind: SomKind::OrganizationalUnit,
                 gp_link: Some(value.clone()),
                 gp_options: None,
+                unreadable: Vec::new(),
             };
             let links = LinkList::parse(&value);
             assert_eq!(links.len(), 1, "{value}");
@@ -235,6 +236,7 @@ mod tests {
             kind: SomKind::Domain,
             gp_link: Some(value.clone()),
             gp_options: None,
+            unreadable: Vec::new(),
         };
         let links = LinkList::parse(&value);
         for (existence, severity, code, removes) in [
