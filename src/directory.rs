@@ -23,7 +23,7 @@ mod sasl;
 pub mod session;
 pub mod som_name;
 mod stream;
-
+pub mod unreadable;
 pub mod wmi;
 pub mod writer;
 

@@ -22,6 +22,7 @@ pub mod access;
 pub(crate) mod access_gain;
 pub(crate) mod access_mask;
 pub mod allowed_object;
+pub(crate) mod attribute_access;
 pub mod backup_context;
 pub(crate) mod client_extension;
 pub mod directory_object;

@@ -8,6 +8,7 @@ use gpoctl::auth::Identity;
 use gpoctl::auth::tls::TlsSettings;
 use gpoctl::directory::discovery::find_controller;
 use gpoctl::directory::links::SomKind;
+use gpoctl::directory::wmi::WmiFilterLookup;
 use gpoctl::directory::{Directory, DirectorySettings, LdapSecurity};
 use gpoctl::domain::principals::{Lookup, PrincipalDirectory as _, PrincipalQuery};
 use gpoctl::model::dn::Dn;
@@ -404,10 +405,15 @@ live! {
         let found = directory.links_of(registry.guid).await.unwrap();
         assert!(found.links.iter().any(|link| link.som.kind == SomKind::Domain));
         let id: Guid = "{5E0B4F2A-8C1D-4B7E-9A60-2D3C4E5F6A01}".parse().unwrap();
-        let filter = directory.wmi_filter(id).await.unwrap().unwrap();
+        let WmiFilterLookup::Found(filter) = directory.wmi_filter(id).await.unwrap() else {
+            panic!("{id}");
+        };
         assert_eq!(filter.name, "Windows 10 and 11");
         assert!(directory.wmi_filters().await.unwrap().contains(&filter));
-        assert_eq!(directory.wmi_filter(Guid::new_random()).await.unwrap(), None);
+        assert_eq!(
+            directory.wmi_filter(Guid::new_random()).await.unwrap(),
+            WmiFilterLookup::Absent
+        );
         assert!(directory.som(&Dn::parse("CN=Users,DC=src,DC=test").unwrap()).await.is_err());
     }
 }

@@ -41,5 +41,6 @@ mod support;
 mod ticket_caches;
 mod undo_descriptions;
 mod undone;
+mod unreadable;
 mod upgraded;
 mod verbs;

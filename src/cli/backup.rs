@@ -155,7 +155,7 @@ fn summary(folder: &str, (all, partial, failed, stopped): (usize, usize, usize, 
 fn is_of_the_name(error: &Error) -> bool {
     matches!(
         error.kind(),
-        ErrorKind::NotFound | ErrorKind::Conflict | ErrorKind::BadDirectory
+        ErrorKind::NotFound | ErrorKind::Conflict | ErrorKind::BadDirectory | ErrorKind::Denied
     )
 }
 

@@ -139,6 +139,7 @@ pub(super) async fn run(args: CheckArgs, ui: &Ui) -> Result<u8> {
             "domain_controller": session.info().server,
             "status": status_word(&report),
             "gpos": report.gpos.iter().map(summary).collect::<Vec<_>>(),
+            "unreadable_gpos": report.unreadable,
             "messages": messages,
         }))?;
     } else {
@@ -328,8 +329,15 @@ fn show(report: &Report, ui: &Ui) {
             .filter(|message| message.severity == severity)
             .count()
     };
+    let unreadable = match report.unreadable {
+        0 => String::new(),
+        number => format!(
+            " (and {} that this account may not read)",
+            counted(number, "GPO")
+        ),
+    };
     ui.say(&format!(
-        "{}: {}, {}, {}",
+        "{}{unreadable}: {}, {}, {}",
         counted(report.gpos.len(), "GPO"),
         counted(count(Severity::Error), "error"),
         counted(count(Severity::Warning), "warning"),

@@ -7,10 +7,12 @@ use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 
 use super::connection::ConnectionArgs;
 use super::hints;
+use super::list::NOT_READABLE;
 use super::ui::Ui;
 use super::writing::{WritingArgs, finish};
 use crate::directory::links::Som;
 use crate::directory::som_name::names_a_som;
+use crate::directory::unreadable::{Existence, Existences};
 use crate::directory::{Directory, GpoObject};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{StatusMessage, printable};
@@ -236,9 +238,10 @@ async fn change(
     let found = directory.find_gpo(gpo).await;
     let som = directory.find_som(target).await?;
     let list = match (found, gpo.parse::<Guid>()) {
-        // A link may lead to a GPO that does not exist any more.
+        // A link may lead to a GPO that does not exist any more, or that this account does not see.
         (Err(error), Ok(guid))
-            if edit == LinkEdit::Remove && error.kind() == ErrorKind::NotFound =>
+            if edit == LinkEdit::Remove
+                && matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Denied) =>
         {
             plan_removal(&info.dns_domain, &som, guid, &info.base.gpo(guid))?
         }
@@ -261,11 +264,10 @@ async fn list(args: ListArgs, ui: &Ui) -> Result<u8> {
             }
         },
     };
-    let gpos = match &gpo {
-        Some(gpo) => vec![(**gpo).clone()],
-        None => directory.gpos().await?,
-    };
-    let names: BTreeMap<Guid, &str> = gpos
+    let list = directory.gpo_list().await?;
+    let existences = list.existences();
+    let names: BTreeMap<Guid, &str> = list
+        .gpos
         .iter()
         .map(|gpo| (gpo.guid, gpo.display_name.as_str()))
         .collect();
@@ -274,6 +276,7 @@ async fn list(args: ListArgs, ui: &Ui) -> Result<u8> {
         base: &session.info().base,
         forest: &session.info().forest_domains,
         names: &names,
+        existences: &existences,
         wanted,
     };
     let mut messages = Vec::new();
@@ -367,6 +370,7 @@ struct Shown<'a> {
     base: &'a Dn,
     forest: &'a [Dn],
     names: &'a BTreeMap<Guid, &'a str>,
+    existences: &'a Existences,
     wanted: Option<&'a Dn>,
 }
 
@@ -406,10 +410,16 @@ impl Shown<'_> {
             .into_iter()
             .map(|(order, link)| {
                 let (guid, name) = self.gpo(&link);
+                let existence = guid.map(|guid| self.existences.of(guid));
+                let name = match (name, existence) {
+                    (Some(name), _) => name.to_owned(),
+                    (None, Some(Existence::Unreadable)) => NOT_READABLE.to_owned(),
+                    (None, _) => format!("({})", link.dn),
+                };
                 vec![
                     som.dn.canonical_name(),
                     order.to_string(),
-                    name.map_or_else(|| format!("({})", link.dn), str::to_owned),
+                    name,
                     guid.map(|guid| shown_guid(guid, short)).unwrap_or_default(),
                     word(link.is_enforced()),
                     word(!link.is_disabled()),
@@ -442,16 +452,18 @@ impl Shown<'_> {
             "kind": som.kind,
             "block_inheritance": som.blocks_inheritance(),
             "links": links,
+            "unreadable": som.unreadable,
         })
     }
 
     /// Adds the findings about the links of one object.
     fn notice(&self, som: &Som, messages: &mut Vec<StatusMessage>) {
         let list = links(som);
+        messages.extend(som.unreadable_links());
         messages.extend(list.others().map(|other| unknown_link(som, other)));
         for (_, link) in self.of(som) {
             messages.extend(link_finding(self.base, self.forest, som, &link, |guid| {
-                self.names.contains_key(&guid)
+                self.existences.of(guid)
             }));
         }
     }

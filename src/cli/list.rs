@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::connection::ConnectionArgs;
-use super::ui::Ui;
+use super::ui::{Ui, counted};
 use crate::directory::GpoObject;
 use crate::error::Result;
 use crate::model::generalized_time::generalized_time;
@@ -21,7 +21,10 @@ pub(super) struct ListArgs {
 
 pub(super) async fn run(args: ListArgs, ui: &Ui) -> Result<u8> {
     let session = args.connection.connect().await?;
-    let mut gpos = session.directory().gpos().await?;
+    let list = session.directory().gpo_list().await?;
+    let messages = list.warnings(&session.info().base);
+    let list_is_complete = list.is_complete && list.unreadable.is_empty();
+    let (mut gpos, unreadable) = (list.gpos, list.unreadable);
     gpos.sort_by_key(|gpo| gpo.display_name.to_lowercase());
     super::complete::remember(&session.info().dns_domain, &gpos);
     if ui.is_json() {
@@ -31,6 +34,9 @@ pub(super) async fn run(args: ListArgs, ui: &Ui) -> Result<u8> {
             "domain": session.info().dns_domain,
             "domain_controller": session.info().server,
             "gpos": list,
+            "unreadable_gpos": unreadable,
+            "is_complete": list_is_complete,
+            "messages": messages,
         }))?;
         return Ok(0);
     }
@@ -40,17 +46,17 @@ pub(super) async fn run(args: ListArgs, ui: &Ui) -> Result<u8> {
     let rows = gpos
         .iter()
         .map(|gpo| {
-            let version = gpo.version.unwrap_or_default();
+            let (computer, user) = shown_versions(gpo);
             vec![
-                gpo.display_name.clone(),
+                shown_name(gpo),
                 if short {
                     gpo.guid.bare().chars().take(digits).collect()
                 } else {
                     gpo.guid.to_string()
                 },
-                status_word(gpo.flags).to_owned(),
-                version.machine.to_string(),
-                version.user.to_string(),
+                status_of(gpo).to_owned(),
+                computer,
+                user,
                 shown_time(&gpo.when_changed),
             ]
         })
@@ -66,7 +72,53 @@ pub(super) async fn run(args: ListArgs, ui: &Ui) -> Result<u8> {
         ],
         rows,
     );
+    for message in &messages {
+        ui.message(message);
+    }
+    let in_part = gpos.iter().filter(|gpo| !gpo.unreadable.is_empty()).count();
+    if in_part + unreadable.len() > 0 {
+        ui.say(&unread_counts(in_part, unreadable.len()));
+    }
     Ok(0)
+}
+
+/// How many GPOs this account may read in part, and how many not at all.
+fn unread_counts(in_part: usize, not_at_all: usize) -> String {
+    let counts = [(not_at_all, "not"), (in_part, "only in part")];
+    let parts: Vec<String> = counts
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, how)| format!("{} {how}", counted(count, "GPO")))
+        .collect();
+    format!("readable for this account: {}", parts.join(", "))
+}
+
+/// What stands for a value that this account may not read.
+pub(super) const NOT_READABLE: &str = "(not readable)";
+
+/// The display name.
+pub(super) fn shown_name(gpo: &GpoObject) -> String {
+    match gpo.may_read("displayName") {
+        true => gpo.display_name.clone(),
+        false => NOT_READABLE.to_owned(),
+    }
+}
+
+/// The versions of the computer and the user configuration in the directory.
+fn shown_versions(gpo: &GpoObject) -> (String, String) {
+    if !gpo.may_read("versionNumber") {
+        return (NOT_READABLE.to_owned(), NOT_READABLE.to_owned());
+    }
+    let version = gpo.version.unwrap_or_default();
+    (version.machine.to_string(), version.user.to_string())
+}
+
+/// The GPO status, as far as it can be read.
+pub(super) fn status_of(gpo: &GpoObject) -> &'static str {
+    match gpo.may_read("flags") {
+        true => status_word(gpo.flags),
+        false => NOT_READABLE,
+    }
 }
 
 /// On a terminal of fewer columns than this, whole GUIDs would leave no room for the names.
@@ -92,20 +144,26 @@ fn unique_digits(guids: &[Guid]) -> usize {
 /// The fields of a GPO in every JSON list.
 pub(super) fn summary(gpo: &GpoObject) -> serde_json::Value {
     let version = gpo.version.unwrap_or_default();
+    let of_half = |number| gpo.may_read("versionNumber").then_some(number);
+    let list = |attribute, list| gpo.may_read(attribute).then_some(list);
     serde_json::json!({
         "guid": gpo.guid,
         "display_name": gpo.display_name,
         "flags": gpo.flags,
-        "status": status_word(gpo.flags),
+        "status": match gpo.may_read("flags") {
+            true => status_word(gpo.flags),
+            false => "not readable",
+        },
         "version": gpo.version.map(|version| version.combined()),
-        "computer_version": version.machine,
-        "user_version": version.user,
-        "machine_extensions": gpo.machine_extensions,
-        "user_extensions": gpo.user_extensions,
+        "computer_version": of_half(version.machine),
+        "user_version": of_half(version.user),
+        "machine_extensions": list("gPCMachineExtensionNames", &gpo.machine_extensions),
+        "user_extensions": list("gPCUserExtensionNames", &gpo.user_extensions),
         "file_sys_path": gpo.file_sys_path,
         "wmi_filter": gpo.wmi_filter,
         "when_created": gpo.when_created,
         "when_changed": gpo.when_changed,
+        "unreadable": gpo.unreadable,
     })
 }
 
@@ -128,6 +186,18 @@ pub(super) fn status_word(flags: Option<u32>) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_counted() {
+        assert_eq!(
+            unread_counts(2, 1),
+            "readable for this account: 1 GPO not, 2 GPOs only in part"
+        );
+        assert_eq!(
+            unread_counts(1, 0),
+            "readable for this account: 1 GPO only in part"
+        );
+    }
 
     #[test]
     fn short_guids_are_unique() {

@@ -3,17 +3,17 @@
 use clap::Args;
 
 use super::connection::ConnectionArgs;
-use super::list::{shown_time, status_word, summary};
+use super::list::{NOT_READABLE, shown_name, shown_time, status_of, summary};
 use super::report;
 use super::templates::TemplateArgs;
-use super::ui::Ui;
+use super::ui::{Ui, counted};
 use crate::error::Result;
 use crate::migration::scan::scan;
 use crate::model::security_descriptor::SecurityDescriptor;
 use crate::plan::risks;
 use crate::plan::secrets::stored_passwords;
 use crate::progress::Control;
-use crate::session::read::{read_gpo, take_inventory};
+use crate::session::read::{read_in_part, take_inventory, unread_parts};
 
 /// Show one GPO: settings, permissions, links, files, references, risks
 #[derive(Debug, Args)]
@@ -35,7 +35,7 @@ pub(super) async fn run(args: ShowArgs, ui: &Ui) -> Result<u8> {
     let (templates, unread) = args.templates.read()?;
     let session = args.connection.connect().await?;
     let object = session.directory().find_gpo(&args.gpo).await?;
-    let mut live = read_gpo(&session, &object, &Control::default()).await?;
+    let mut live = read_in_part(&session, &object, &Control::default()).await?;
     take_inventory(&session, &mut live.snapshot).await?;
     let links = session.directory().links_of(object.guid).await?;
     let references = scan(&live.snapshot).references;
@@ -112,23 +112,37 @@ pub(super) async fn run(args: ShowArgs, ui: &Ui) -> Result<u8> {
         })?;
         return Ok(0);
     }
-    let version = object.version.unwrap_or_default();
+    let or_not = |attribute, shown: String| match object.may_read(attribute) {
+        true => shown,
+        false => NOT_READABLE.to_owned(),
+    };
+    let version = object.version.unwrap_or_default().in_words();
     let fields = [
-        ("Name", object.display_name.clone()),
+        ("Name", shown_name(&object)),
         ("GUID", object.guid.to_string()),
         ("Domain", session.info().dns_domain.to_string()),
-        ("Status", status_word(object.flags).to_owned()),
-        ("Version", version.in_words()),
+        ("Status", status_of(&object).to_owned()),
+        ("Version", or_not("versionNumber", version)),
         ("Created (UTC)", shown_time(&object.when_created)),
         ("Changed (UTC)", shown_time(&object.when_changed)),
         (
             "WMI filter",
-            report::shown_filter(live.snapshot.wmi_filter.as_ref()),
+            or_not(
+                "gPCWQLFilter",
+                report::shown_filter(live.snapshot.wmi_filter.as_ref()),
+            ),
         ),
     ];
     ui.fields(&fields);
     report::show_settings(ui, &settings);
-    report::show_extensions(ui, &live.snapshot);
+    let lists = ["gPCMachineExtensionNames", "gPCUserExtensionNames"];
+    match lists.iter().all(|list| object.may_read(list)) {
+        true => report::show_extensions(ui, &live.snapshot),
+        false => {
+            ui.heading("Client-side extensions");
+            ui.line(NOT_READABLE);
+        }
+    }
     report::show_permissions(ui, &live.snapshot);
     ui.heading("Links");
     if links.links.is_empty() {
@@ -147,6 +161,13 @@ pub(super) async fn run(args: ShowArgs, ui: &Ui) -> Result<u8> {
     report::show_risks_of(ui, &live.snapshot, &risks);
     for message in &live.snapshot.messages {
         ui.message(message);
+    }
+    let unread = unread_parts(&live.snapshot.messages);
+    if unread > 0 {
+        ui.say(&format!(
+            "not readable for this account: {}",
+            counted(unread, "part")
+        ));
     }
     Ok(0)
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 
 use super::connection::ConnectionArgs;
+use super::list::NOT_READABLE;
 use super::ui::Ui;
 use super::writing::{WritingArgs, finish};
 use crate::backup::folder::{Folder, SHARED_FILE, read_named};
@@ -156,7 +157,9 @@ fn users(gpos: &[GpoObject], id: Guid) -> Vec<&str> {
 
 async fn list(args: ListArgs, ui: &Ui) -> Result<u8> {
     let session = args.connection.connect().await?;
-    let filters = session.directory().wmi_filters().await?;
+    let list = session.directory().wmi_filter_list().await?;
+    let messages = list.warnings();
+    let (filters, unreadable) = (list.filters, list.unreadable);
     let gpos = session.directory().gpos().await?;
     if ui.is_json() {
         let filters: Vec<serde_json::Value> = filters
@@ -168,6 +171,7 @@ async fn list(args: ListArgs, ui: &Ui) -> Result<u8> {
                     "description": filter.description,
                     "author": filter.author,
                     "changed": filter.changed,
+                    "unreadable": filter.unreadable,
                     "gpos": users(&gpos, filter.id),
                 })
             })
@@ -176,6 +180,8 @@ async fn list(args: ListArgs, ui: &Ui) -> Result<u8> {
             "format_version": 1,
             "domain": session.info().dns_domain,
             "filters": filters,
+            "unreadable_filters": unreadable,
+            "messages": messages,
         }))?;
         return Ok(0);
     }
@@ -183,7 +189,10 @@ async fn list(args: ListArgs, ui: &Ui) -> Result<u8> {
         .iter()
         .map(|filter| {
             vec![
-                filter.name.clone(),
+                match filter.unreadable.contains(&"msWMI-Name") {
+                    true => NOT_READABLE.to_owned(),
+                    false => filter.name.clone(),
+                },
                 filter.id.to_string(),
                 filter.description.clone(),
                 users(&gpos, filter.id).join("; "),
@@ -194,6 +203,9 @@ async fn list(args: ListArgs, ui: &Ui) -> Result<u8> {
         ui.say("no WMI filters");
     } else {
         ui.table(&["NAME", "ID", "DESCRIPTION", "GPOS"], rows);
+    }
+    for message in &messages {
+        ui.message(message);
     }
     Ok(0)
 }
@@ -344,7 +356,7 @@ async fn link(args: LinkArgs, ui: &Ui) -> Result<u8> {
         Some(filter) => Some(session.directory().find_wmi_filter(filter).await?),
         None => None,
     };
-    let list = plan_link(&session.info().dns_domain, &gpo, filter.as_ref());
+    let list = plan_link(&session.info().dns_domain, &gpo, filter.as_ref())?;
     finish(&domain, &list, &args.writing, &ui.control(), ui).await
 }
 

@@ -7,13 +7,17 @@ use super::children::{is_half, object, plain_object};
 use super::gpo::{GpoObject, SD_PARTS};
 use super::links::{ATTRIBUTES as SOM_ATTRIBUTES, Som};
 use super::session::Directory;
+use super::unreadable::{READ_WITH_MORE_RIGHTS, unread_below, unreadable_gpo};
+use super::wmi::{unreadable_filter, unreadable_of};
 use crate::domain::ldap::{Entry, Filter, Scope, Search};
 use crate::error::{ErrorKind, Result};
 use crate::message::{Code, StatusMessage};
+use crate::model::access::AccessToken;
 use crate::model::backup_context::LinkRecord;
 use crate::model::directory_object::{AttributeValues, DirectoryObject};
 use crate::model::dn::Dn;
 use crate::model::guid::Guid;
+use crate::model::reference::Place;
 use crate::model::snapshot::WmiFilterLink;
 
 /// The result of a bulk read for one GPO.
@@ -21,7 +25,7 @@ use crate::model::snapshot::WmiFilterLink;
 pub struct BulkEntry {
     /// The GPO's GUID.
     pub guid: Guid,
-    /// `displayName`; empty when absent.
+    /// `displayName`; the GUID when there is none, or none that this account may read.
     pub display_name: String,
     /// The directory half, or the problem of the object.
     pub record: Result<GpoRecord>,
@@ -75,21 +79,32 @@ impl Directory {
             gathered.retain(|guid, _| guids.contains(guid));
         }
         let filters = self.filter_objects().await?;
+        let linked = gathered.values().filter_map(|gathered| {
+            let link = gathered.gpo.as_ref()?.text("gPCWQLFilter")?;
+            Some(WmiFilterLink::parse(&link)?.id)
+        });
+        let is_missing = linked.into_iter().any(|id| !filters.contains_key(&id));
+        let filters = Filters {
+            objects: filters,
+            is_complete: !is_missing || !self.hides_content_of(&self.wmi_container()).await?,
+        };
         let mut links = self.all_links(only).await?;
         let mut found: Vec<BulkEntry> = gathered
             .into_iter()
             .filter_map(|(guid, gathered)| {
-                let (entry, below) = (gathered.gpo?, gathered.below);
+                let Gathered { gpo, below, halves } = gathered;
+                let entry = gpo?;
+                let links = links.remove(&guid).unwrap_or_default();
+                let token = info.token.as_ref();
                 Some(BulkEntry {
                     guid,
-                    display_name: entry.text("displayName").unwrap_or_default(),
-                    record: record(
-                        guid,
-                        &entry,
-                        &below,
-                        links.remove(&guid).unwrap_or_default(),
-                        &filters,
-                    ),
+                    display_name: entry
+                        .text("displayName")
+                        .unwrap_or_else(|| guid.to_string()),
+                    record: match entry.values("objectClass") {
+                        [] => Err(unreadable_gpo(guid, &info.dns_domain)),
+                        _ => record(guid, &entry, (&below, &halves), links, &filters, token),
+                    },
                 })
             })
             .collect();
@@ -102,14 +117,15 @@ impl Directory {
             .await
     }
 
-    /// Every WMI filter of the domain as an object, by its `cn`.
-    async fn filter_objects(&self) -> Result<HashMap<Guid, DirectoryObject>> {
+    /// Every WMI filter of the domain as an object, by its `cn`; without the object when this account may not read it.
+    async fn filter_objects(&self) -> Result<HashMap<Guid, Option<DirectoryObject>>> {
         let container = self.wmi_container();
         let found = self
             .search(Search {
                 base: Some(&container),
                 scope: Scope::OneLevel,
-                filter: Filter::equals("objectClass", "msWMI-Som"),
+                // Also one whose class cannot be read.
+                filter: Filter::everything(),
                 attributes: &["*"],
                 sd_flags: None,
                 paged: true,
@@ -127,7 +143,8 @@ impl Directory {
             .filter_map(|entry| {
                 let relative = entry.dn.below(&container)?;
                 let id = relative.first()?.value.parse().ok()?;
-                Some((id, plain_object(entry, relative)))
+                let is_readable = unreadable_of(entry).is_empty();
+                Some((id, is_readable.then(|| plain_object(entry, relative))))
             })
             .collect())
     }
@@ -170,11 +187,21 @@ impl Directory {
     }
 }
 
+/// The WMI filters of the domain.
+struct Filters {
+    /// Each as an object, if it can be read.
+    objects: HashMap<Guid, Option<DirectoryObject>>,
+    /// Whether there are no others.
+    is_complete: bool,
+}
+
 /// The entries of one GPO.
 #[derive(Default)]
 struct Gathered {
     gpo: Option<Entry>,
     below: Vec<Entry>,
+    /// `CN=Machine` and `CN=User`.
+    halves: Vec<Entry>,
 }
 
 /// The links of one GPO and the findings about them.
@@ -208,7 +235,9 @@ fn gather(entries: Vec<Entry>, base: &Dn, gathered: &mut BTreeMap<Guid, Gathered
         let of_gpo = gathered.entry(guid).or_default();
         if depth == 1 {
             of_gpo.gpo = Some(entry);
-        } else if !is_half {
+        } else if is_half {
+            of_gpo.halves.push(entry);
+        } else {
             of_gpo.below.push(entry);
         }
     }
@@ -217,13 +246,14 @@ fn gather(entries: Vec<Entry>, base: &Dn, gathered: &mut BTreeMap<Guid, Gathered
 fn record(
     guid: Guid,
     entry: &Entry,
-    below: &[Entry],
+    (below, halves): (&[Entry], &[Entry]),
     links: Links,
-    filters: &HashMap<Guid, DirectoryObject>,
+    filters: &Filters,
+    token: Option<&AccessToken>,
 ) -> Result<GpoRecord> {
     let object = GpoObject {
         may_write: None,
-        ..GpoObject::read(guid, entry)?
+        ..GpoObject::read(guid, entry, token)?
     };
     let mut messages = links.messages;
     let mut children: Vec<DirectoryObject> = below
@@ -231,11 +261,21 @@ fn record(
         .map(|child| read_child(child, &object.dn, &mut messages))
         .collect();
     children.sort_by_cached_key(|child| (child.rdns.len(), child.key()));
+    let unread = unread_below(std::iter::once(entry).chain(halves), below, token);
+    messages.extend(unread.map(|error| {
+        StatusMessage::warning(Code::UnreadableObjects, error.to_string())
+            .at(Place::file(object.dn.to_string()))
+            .with_hint(READ_WITH_MORE_RIGHTS)
+    }));
     let mut wmi_link = object.wmi_filter.as_deref().and_then(WmiFilterLink::parse);
-    let wmi_filter = wmi_link
-        .as_ref()
-        .and_then(|link| filters.get(&link.id))
-        .cloned();
+    let mut wmi_filter = None;
+    if let Some(link) = &wmi_link {
+        match filters.objects.get(&link.id) {
+            Some(Some(filter)) => wmi_filter = Some(filter.clone()),
+            None if filters.is_complete => {}
+            _ => messages.push(unreadable_filter(link)),
+        }
+    }
     if let Some(link) = &mut wmi_link {
         link.name = wmi_filter.as_ref().map(name_of);
     }
@@ -323,6 +363,7 @@ mod tests {
             kind: SomKind::OrganizationalUnit,
             gp_link: Some(gp_link.to_owned()),
             gp_options: Some(1),
+            unreadable: Vec::new(),
         }
     }
 

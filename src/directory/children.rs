@@ -1,6 +1,7 @@
 //! The objects below a GPO's container: the class store and its packages [MS-GPSI 2.2.3], and any others.
 
 use super::session::Directory;
+use super::unreadable::{READ_WITH_MORE_RIGHTS, unread_below};
 use crate::domain::ldap::{Entry, Filter, Scope, Search, parse_dword};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::directory_object::{AttributeValues, DirectoryAttribute, DirectoryObject};
@@ -93,10 +94,13 @@ impl Directory {
     /// with a value; another class has its own attributes, each as text, or as bytes if it is not text.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] when there is no such GPO; [`ErrorKind::BadDirectory`] when a number is not valid.
+    /// [`ErrorKind::NotFound`] when there is no such GPO; [`ErrorKind::BadDirectory`] when a number is not valid;
+    /// [`ErrorKind::Denied`] when there may be more than this account may read.
     pub async fn children(&self, guid: Guid) -> Result<Vec<DirectoryObject>> {
         let gpo = self.info().base.gpo(guid);
         let mut objects = Vec::new();
+        let mut containers = Vec::new();
+        let mut below = Vec::new();
         for entry in self
             .descendants(
                 &gpo,
@@ -107,9 +111,15 @@ impl Directory {
         {
             let relative = entry.dn.below(&gpo).unwrap_or_default();
             if relative.is_empty() || is_half(relative) {
+                containers.push(entry);
                 continue;
             }
             objects.push(object(&entry, relative, &gpo)?);
+            below.push(entry);
+        }
+        let token = self.info().token.as_ref();
+        if let Some(error) = unread_below(&containers, &below, token) {
+            return Err(error.with_hint(READ_WITH_MORE_RIGHTS));
         }
         objects.sort_by_cached_key(|object| (object.rdns.len(), object.key()));
         Ok(objects)

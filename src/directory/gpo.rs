@@ -3,9 +3,13 @@
 use std::cmp::Ordering;
 
 use super::session::Directory;
+use super::unreadable::{
+    GpoList, among_unreadable, unlisted_gpo, unreadable_attributes, unreadable_gpo,
+};
 use crate::domain::ldap::{Entry, Filter, Scope, Search};
 use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::message::printable;
+use crate::model::access::AccessToken;
 use crate::model::dn::Dn;
 use crate::model::domain_name::DomainName;
 use crate::model::extension_list::ExtensionList;
@@ -13,7 +17,7 @@ use crate::model::guid::Guid;
 use crate::model::version::GpoVersion;
 
 /// A `groupPolicyContainer` in the directory. An absent attribute is `None`, which is not the same as 0: clients ignore a GPO
-/// without `flags`.
+/// without `flags`. So is one that the account may not read, which is in [`unreadable`](Self::unreadable).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GpoObject {
@@ -52,10 +56,13 @@ pub struct GpoObject {
     pub may_write_dacl: Option<bool>,
     /// `isCriticalSystemObject`: true for the two default GPOs.
     pub critical: bool,
+    /// The attributes above that are missing and may have a value, because this account may not read them.
+    pub unreadable: Vec<&'static str>,
 }
 
 /// The attributes a [`GpoObject`] is read from.
 const ATTRIBUTES: &[&str] = &[
+    "objectClass",
     "displayName",
     "flags",
     "versionNumber",
@@ -106,12 +113,26 @@ impl GpoObject {
             may_write: None,
             may_write_dacl: None,
             critical: false,
+            unreadable: Vec::new(),
         }
     }
 }
 
 impl GpoObject {
-    pub(super) fn read(guid: Guid, entry: &Entry) -> Result<Self> {
+    /// The attributes that make a GPO what it is: nothing is derived from the lack of one that cannot be read.
+    pub(crate) const OF_POLICY: &[&str] = &[
+        "displayName",
+        "flags",
+        "versionNumber",
+        "gPCFunctionalityVersion",
+        "gPCMachineExtensionNames",
+        "gPCUserExtensionNames",
+        "gPCFileSysPath",
+        "gPCWQLFilter",
+        "nTSecurityDescriptor",
+    ];
+
+    pub(super) fn read(guid: Guid, entry: &Entry, token: Option<&AccessToken>) -> Result<Self> {
         let text = |name: &str| entry.text(name).unwrap_or_default();
         let effective = entry.values("allowedAttributesEffective");
         let may_write = effective
@@ -139,15 +160,22 @@ impl GpoObject {
             may_write: Some(may_write),
             may_write_dacl: Some(entry.dword("sDRightsEffective")?.unwrap_or(0) & SD_DACL != 0),
             critical: text("isCriticalSystemObject").eq_ignore_ascii_case("TRUE"),
+            unreadable: unreadable_attributes(entry, Self::OF_POLICY, token),
         })
     }
 
-    /// The finding about `gPCFileSysPath`; `None` when it names the folder that is computed from the domain and the GUID. Case
-    /// and the spelling of the host are ignored: it may be a DC of the domain.
+    /// Whether an attribute without a value has none: whether this account may read it.
+    pub fn may_read(&self, attribute: &str) -> bool {
+        !self.unreadable.contains(&attribute)
+    }
+
+    /// The finding about `gPCFileSysPath`; `None` when it names the folder that is computed from the domain and the GUID, or
+    /// cannot be read. Case and the spelling of the host are ignored: it may be a DC of the domain.
     pub fn path_mismatch(&self, domain: &DomainName) -> Option<String> {
         let wanted = file_sys_path(domain, self.guid);
         let Some(found) = &self.file_sys_path else {
-            return Some("gPCFileSysPath is absent".to_owned());
+            let is_absent = self.may_read("gPCFileSysPath");
+            return is_absent.then(|| "gPCFileSysPath is absent".to_owned());
         };
         if same_folder(found, &wanted, domain) {
             return None;
@@ -178,80 +206,156 @@ fn same_folder(found: &str, wanted: &str, domain: &DomainName) -> bool {
 }
 
 impl Directory {
-    /// Every GPO of the domain, sorted by display name, in one search. A container below `CN=Policies` whose name is not a GUID
-    /// is not a GPO; it is logged and omitted.
+    /// Every GPO of the domain that this account sees, sorted by display name, in one search. A container below `CN=Policies`
+    /// whose name is not a GUID is not a GPO; it is logged and omitted.
     ///
     /// # Errors
     /// As every search, and [`ErrorKind::BadDirectory`] when a number in a GPO is not valid.
     pub async fn gpos(&self) -> Result<Vec<GpoObject>> {
+        Ok(self.seen_gpos().await?.0)
+    }
+
+    /// As [`gpos`](Self::gpos), with what this account does not see of them.
+    ///
+    /// # Errors
+    /// As `gpos`.
+    pub async fn gpo_list(&self) -> Result<GpoList> {
+        let (gpos, unreadable) = self.seen_gpos().await?;
+        let policies = self.info().base.policies();
+        Ok(GpoList {
+            gpos,
+            unreadable,
+            is_complete: !self.hides_content_of(&policies).await?,
+        })
+    }
+
+    /// The GPOs whose objects can be read, and those whose objects cannot.
+    async fn seen_gpos(&self) -> Result<(Vec<GpoObject>, Vec<Guid>)> {
         let found = self.search_policies(ATTRIBUTES, Some(SD_PARTS)).await?;
-        let mut gpos = Vec::with_capacity(found.len());
-        for entry in found {
-            match entry.dn.gpo_guid(&self.info().base) {
-                Some(guid) => gpos.push(GpoObject::read(guid, &entry)?),
-                None => tracing::warn!(dn = %entry.dn, "a policy container is not named by a GUID"),
-            }
+        let token = self.info().token.as_ref();
+        let mut gpos = Vec::with_capacity(found.entries.len());
+        for (guid, entry) in found.entries {
+            gpos.push(GpoObject::read(guid, &entry, token)?);
         }
         gpos.sort_by_cached_key(|gpo| (gpo.display_name.to_lowercase(), gpo.guid));
-        Ok(gpos)
+        Ok((gpos, found.unreadable))
     }
 
     /// The GPO with this GUID.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] when there is none; else as every search.
+    /// [`ErrorKind::NotFound`] when there is none; [`ErrorKind::Denied`] when this account may not read it, or may not see whether
+    /// there is one; else as every search.
     pub async fn gpo(&self, guid: Guid) -> Result<GpoObject> {
-        let dn = self.info().base.gpo(guid);
-        let missing = || {
-            Error::new(
+        let info = self.info();
+        let dn = info.base.gpo(guid);
+        let Some(entry) = self.read(&dn, ATTRIBUTES, Some(SD_PARTS)).await? else {
+            if self.hides_content_of(&info.base.policies()).await? {
+                let text = guid.to_string();
+                return Err(unlisted_gpo(&text, &info.base, &info.dns_domain));
+            }
+            return Err(Error::new(
                 ErrorKind::NotFound,
-                format!("there is no GPO {guid} in {}", self.info().dns_domain),
+                format!("there is no GPO {guid} in {}", info.dns_domain),
             )
             .with_hint("see which GPOs the domain has")
-            .with_remedy(Remedy::ListGpos(self.info().dns_domain.clone()))
+            .with_remedy(Remedy::ListGpos(info.dns_domain.clone())));
         };
-        let entry = self
-            .read(&dn, ATTRIBUTES, Some(SD_PARTS))
-            .await?
-            .ok_or_else(missing)?;
-        GpoObject::read(guid, &entry)
+        if entry.values("objectClass").is_empty() {
+            return Err(unreadable_gpo(guid, &info.dns_domain));
+        }
+        GpoObject::read(guid, &entry, info.token.as_ref())
     }
 
     /// The GPO that `text` names: by its display name (ignoring case), its GUID, or a prefix of its GUID of at least four
     /// hexadecimal digits.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] with similar names; [`ErrorKind::Conflict`] with the GUIDs when there are several.
+    /// [`ErrorKind::NotFound`] with similar names; [`ErrorKind::Conflict`] with the GUIDs when there are several;
+    /// [`ErrorKind::Denied`] for the GUID of one that this account may not read, or may not see whether there is one.
     pub async fn find_gpo(&self, text: &str) -> Result<GpoObject> {
-        let names: Vec<(Guid, String)> = self
-            .search_policies(&["displayName"], None)
-            .await?
-            .into_iter()
-            .filter_map(|entry| {
-                let guid = entry.dn.gpo_guid(&self.info().base)?;
-                Some((guid, entry.text("displayName").unwrap_or_default()))
-            })
+        let info = self.info();
+        let found = self
+            .search_policies(&["objectClass", "displayName"], None)
+            .await?;
+        let names: Vec<(Guid, String)> = found
+            .entries
+            .iter()
+            .map(|(guid, entry)| (*guid, entry.text("displayName").unwrap_or_default()))
             .collect();
-        let guid = choose(text, &names, &self.info().dns_domain)?;
-        self.gpo(guid).await
+        match choose(text, &names, &info.dns_domain) {
+            Ok(guid) => self.gpo(guid).await,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let mut unreadable = found.unreadable.iter();
+                if let Some(guid) = unreadable.find(|guid| is_named_by(**guid, text)) {
+                    return Err(unreadable_gpo(*guid, &info.dns_domain));
+                }
+                let is_hidden = self.hides_content_of(&info.base.policies()).await?;
+                match text.parse::<Guid>() {
+                    Ok(_) if is_hidden => Err(unlisted_gpo(text, &info.base, &info.dns_domain)),
+                    Err(_) if is_hidden || !found.unreadable.is_empty() => {
+                        Err(among_unreadable(error, found.unreadable.len(), is_hidden))
+                    }
+                    _ => Err(error),
+                }
+            }
+            Err(error) => Err(error),
+        }
     }
 
+    /// What is in `CN=Policies` and named by a GUID. Every object is asked for: a condition on its class would not hold for one
+    /// whose class this account may not read.
     async fn search_policies(
         &self,
         attributes: &[&str],
         sd_flags: Option<u32>,
-    ) -> Result<Vec<Entry>> {
-        let policies = self.info().base.policies();
-        self.search(Search {
-            base: Some(&policies),
-            scope: Scope::OneLevel,
-            filter: Filter::equals("objectClass", "groupPolicyContainer"),
-            attributes,
-            sd_flags,
-            paged: true,
-            extended_dns: false,
-        })
-        .await
+    ) -> Result<PolicyEntries> {
+        let base = &self.info().base;
+        let policies = base.policies();
+        let entries = self
+            .search(Search {
+                base: Some(&policies),
+                scope: Scope::OneLevel,
+                filter: Filter::everything(),
+                attributes,
+                sd_flags,
+                paged: true,
+                extended_dns: false,
+            })
+            .await?;
+        let mut found = PolicyEntries::default();
+        for entry in entries {
+            let classes = entry.texts("objectClass");
+            match entry.dn.gpo_guid(base) {
+                None => tracing::warn!(dn = %entry.dn, "a policy container is not named by a GUID"),
+                Some(guid) if classes.is_empty() => found.unreadable.push(guid),
+                Some(guid) => {
+                    let mut classes = classes.iter();
+                    if classes.any(|class| class.eq_ignore_ascii_case("groupPolicyContainer")) {
+                        found.entries.push((guid, entry));
+                    }
+                }
+            }
+        }
+        found.unreadable.sort_unstable();
+        Ok(found)
+    }
+}
+
+/// What a search of `CN=Policies` found.
+#[derive(Default)]
+struct PolicyEntries {
+    /// The GPOs.
+    entries: Vec<(Guid, Entry)>,
+    /// Objects of which not even the class can be read.
+    unreadable: Vec<Guid>,
+}
+
+/// Whether a text is the GUID or a prefix of it.
+fn is_named_by(guid: Guid, text: &str) -> bool {
+    match text.parse::<Guid>() {
+        Ok(named) => named == guid,
+        Err(_) => guid_prefix(text).is_some_and(|prefix| guid.bare().starts_with(&prefix)),
     }
 }
 

@@ -1,13 +1,17 @@
 //! The links of GPOs: `gPLink` of the domain, OUs and sites [MS-GPOL 2.2.3].
 
+use super::gpo::SD_PARTS;
 use super::session::Directory;
+use super::unreadable::{READ_WITH_MORE_RIGHTS, unreadable_attributes};
 use crate::domain::ldap::{Entry, Filter, Scope, Search};
 use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::message::{Code, StatusMessage};
+use crate::model::access::AccessToken;
 use crate::model::backup_context::LinkRecord;
 use crate::model::dn::Dn;
 use crate::model::gp_link::{GpLink, parse_gp_link};
 use crate::model::guid::Guid;
+use crate::model::reference::Place;
 
 /// What a GPO can be linked to: a scope of management (SOM).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -34,6 +38,9 @@ pub struct Som {
     pub gp_link: Option<String>,
     /// `gPOptions`: bit 0 blocks inheritance.
     pub gp_options: Option<u32>,
+    /// Those of the two that are missing and may have a value, because this account may not read them. What a backup or the links
+    /// of one GPO are read from has none of them here.
+    pub unreadable: Vec<&'static str>,
 }
 
 impl Som {
@@ -62,7 +69,52 @@ impl Som {
             kind,
             gp_link: entry.text("gPLink"),
             gp_options: entry.dword("gPOptions")?,
+            unreadable: Vec::new(),
         })
+    }
+
+    /// As [`read`](Self::read), from an entry that was asked for its descriptor.
+    fn read_with_rights(entry: &Entry, token: Option<&AccessToken>) -> Result<Self> {
+        Ok(Self {
+            unreadable: unreadable_attributes(entry, OF_LINKS, token),
+            ..Self::read(entry)?
+        })
+    }
+
+    /// The finding about links that this account may not read.
+    pub fn unreadable_links(&self) -> Option<StatusMessage> {
+        let first = self.unreadable.first()?;
+        Some(
+            StatusMessage::warning(
+                Code::UnreadableLinks,
+                format!(
+                    "this account may not read {} of {}, so whether GPOs are linked to it is not known",
+                    self.unreadable.join(" and "),
+                    self.dn.canonical_name()
+                ),
+            )
+            .at(Place::file(self.dn.to_string()).key(*first))
+            .with_hint(READ_WITH_MORE_RIGHTS),
+        )
+    }
+
+    /// Refuses to change links that this account may not read.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Denied`] when it may not.
+    pub fn refuse_unread(&self) -> Result<()> {
+        if self.unreadable.is_empty() {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Denied,
+            format!(
+                "this account may not read {} of {}",
+                self.unreadable.join(" and "),
+                self.dn.canonical_name()
+            ),
+        )
+        .with_hint("nothing was changed, because links that cannot be read cannot be kept; let an administrator grant Read on all properties to this account, or use another one"))
     }
 
     /// Whether the object inherits only enforced links.
@@ -122,6 +174,9 @@ pub struct GpoLinks {
 
 /// The attributes of a [`Som`].
 pub(super) const ATTRIBUTES: &[&str] = &["objectClass", "gPLink", "gPOptions"];
+/// The same with the descriptor, which decides what a missing one means.
+const WITH_RIGHTS: &[&str] = &["objectClass", "gPLink", "gPOptions", "nTSecurityDescriptor"];
+const OF_LINKS: &[&str] = &["gPLink", "gPOptions"];
 
 impl Directory {
     /// Where the GPO is linked: the domain, its OUs and the sites of the forest.
@@ -132,26 +187,26 @@ impl Directory {
         let gpo = self.info().base.gpo(guid);
         let named = Filter::contains("gPLink", &guid.to_string());
         let mut found = GpoLinks::default();
-        for som in self.soms_with(&named).await? {
+        for som in self.soms_with(Some(&named)).await? {
             collect(som, &gpo, &mut found);
         }
         Ok(found)
     }
 
-    /// The domain, its OUs and the sites of the forest that have links or block inheritance, the domain first, then by
-    /// name.
+    /// The domain, its OUs and the sites of the forest that have links or block inheritance, or may do so because this account
+    /// cannot tell, the domain first, then by name.
     ///
     /// # Errors
     /// As every search.
     pub async fn linked_soms(&self) -> Result<Vec<Som>> {
-        let wanted = Filter::any([Filter::present("gPLink"), Filter::present("gPOptions")]);
-        let mut soms = self.soms_with(&wanted).await?;
+        // Not only those with the attributes: a condition on one that cannot be read does not hold.
+        let mut soms = self.soms_with(None).await?;
         soms.retain(|som| {
             let links = som
                 .gp_link
                 .as_deref()
                 .is_some_and(|value| !value.trim().is_empty());
-            links || som.blocks_inheritance()
+            links || som.blocks_inheritance() || !som.unreadable.is_empty()
         });
         soms.sort_by_cached_key(|som| {
             let site = som.kind == SomKind::Site;
@@ -160,7 +215,8 @@ impl Directory {
         Ok(soms)
     }
 
-    async fn soms_with(&self, wanted: &Filter) -> Result<Vec<Som>> {
+    /// The domain, the OUs and the sites for which the filter holds; without one, all, with what this account may read of them.
+    async fn soms_with(&self, wanted: Option<&Filter>) -> Result<Vec<Som>> {
         let info = self.info();
         let class = |name: &str| Filter::equals("objectClass", name);
         let sites = info.configuration.cn("Sites");
@@ -177,15 +233,24 @@ impl Directory {
                 .search(Search {
                     base: Some(base),
                     scope,
-                    filter: Filter::all([classes, wanted.clone()]),
-                    attributes: ATTRIBUTES,
-                    sd_flags: None,
+                    filter: match wanted {
+                        Some(wanted) => Filter::all([classes, wanted.clone()]),
+                        None => classes,
+                    },
+                    attributes: match wanted {
+                        Some(_) => ATTRIBUTES,
+                        None => WITH_RIGHTS,
+                    },
+                    sd_flags: wanted.is_none().then_some(SD_PARTS),
                     paged: true,
                     extended_dns: false,
                 })
                 .await?;
             for entry in &entries {
-                soms.push(Som::read(entry)?);
+                soms.push(match wanted {
+                    Some(_) => Som::read(entry)?,
+                    None => Som::read_with_rights(entry, info.token.as_ref())?,
+                });
             }
         }
         Ok(soms)
@@ -194,13 +259,29 @@ impl Directory {
     /// The domain, OU or site with this DN.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] when there is none; [`ErrorKind::Usage`] when it is another object.
+    /// [`ErrorKind::NotFound`] when there is none; [`ErrorKind::Denied`] when this account may not read it, or may not see whether
+    /// there is one; [`ErrorKind::Usage`] when it is another object.
     pub async fn som(&self, dn: &Dn) -> Result<Som> {
-        let entry = self.read(dn, ATTRIBUTES, None).await?.ok_or_else(|| {
-            Error::new(ErrorKind::NotFound, format!("there is no object {dn}"))
-                .with_hint("give the DN of the domain, an OU or a site")
-        })?;
-        Som::read(&entry)
+        let token = self.info().token.as_ref();
+        match self.read(dn, WITH_RIGHTS, Some(SD_PARTS)).await? {
+            Some(entry) if entry.values("objectClass").is_empty() => Err(Error::new(
+                ErrorKind::Denied,
+                format!("{dn} exists, and this account may not read it"),
+            )
+            .with_hint(READ_WITH_MORE_RIGHTS)),
+            Some(entry) => Som::read_with_rights(&entry, token),
+            None if self.hides(dn).await? => Err(Error::new(
+                ErrorKind::Denied,
+                format!(
+                    "whether there is an object {dn} is not known, because this account may not list what is above it"
+                ),
+            )
+            .with_hint(READ_WITH_MORE_RIGHTS)),
+            None => Err(
+                Error::new(ErrorKind::NotFound, format!("there is no object {dn}"))
+                    .with_hint("give the DN of the domain, an OU or a site"),
+            ),
+        }
     }
 }
 
@@ -242,6 +323,7 @@ mod tests {
             kind: SomKind::Domain,
             gp_link: Some(gp_link.to_owned()),
             gp_options: None,
+            unreadable: Vec::new(),
         };
         let mut found = GpoLinks::default();
         collect(

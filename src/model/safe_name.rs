@@ -141,6 +141,15 @@ impl RelPath {
         self.to_slashes().to_lowercase()
     }
 
+    /// Whether this is the other path, or below it, ignoring case.
+    pub fn is_at_or_below(&self, other: &Self) -> bool {
+        let (own, other) = (self.folded(), other.folded());
+        match own.strip_prefix(&other) {
+            Some(rest) => other.is_empty() || rest.is_empty() || rest.starts_with('/'),
+            None => false,
+        }
+    }
+
     /// Whether this path equals `other` without regard to case; `other` may use either separator.
     pub fn is(&self, other: &str) -> bool {
         self.folded() == other.replace('\\', "/").to_lowercase()
@@ -194,6 +203,16 @@ serde_as_text!(RelPath);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_below_a_path() {
+        let path = |text: &str| text.parse::<RelPath>().unwrap();
+        let is_below = |one: &str, other: &str| path(one).is_at_or_below(&path(other));
+        assert!(is_below("Machine/Scripts", "machine"));
+        assert!(is_below("MACHINE", "machine") && is_below("Machine", ""));
+        assert!(!is_below("Machine", "Machine/Scripts"));
+        assert!(!is_below("Machine2/a", "Machine") && !is_below("User", "Machine"));
+    }
 
     #[test]
     fn accepts_real_names() {

@@ -13,6 +13,7 @@ use tokio::sync::{Semaphore, mpsc};
 use crate::backup::{BackupInfo, Staged, Target};
 use crate::directory::GpoObject;
 use crate::directory::bulk_read::BulkEntry;
+use crate::directory::unreadable::READ_WITH_MORE_RIGHTS;
 use crate::domain::sysvol::SysvolRead;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
@@ -107,8 +108,29 @@ pub async fn backup(
     let mut results = committer.await.map_err(|cause| {
         Error::new(ErrorKind::Internal, "the backups were not committed").with_source(cause)
     })?;
+    if matches!(selection, Selection::All) {
+        results.extend(unlisted(session).await?);
+    }
     results.sort_by_cached_key(|result| (result.display_name.to_lowercase(), result.guid));
     Ok(results)
+}
+
+/// The result for GPOs that this account does not see, if there may be any: a backup of all would seem to be one.
+async fn unlisted(session: &DomainSession) -> Result<Option<BackedUp>> {
+    let directory = session.directory();
+    let policies = directory.info().base.policies();
+    if !directory.hides_content_of(&policies).await? {
+        return Ok(None);
+    }
+    let text =
+        format!("this account may not list {policies}, so there may be GPOs that it does not see");
+    Ok(Some(BackedUp {
+        guid: None,
+        display_name: "(not listed)".to_owned(),
+        outcome: Err(Error::new(ErrorKind::Denied, text).with_hint(READ_WITH_MORE_RIGHTS)),
+        partial: false,
+        messages: Vec::new(),
+    }))
 }
 
 /// The directory half of the GPOs. A GPO that has been deleted since the search has an error.

@@ -16,7 +16,7 @@ pub mod findings;
 pub mod repair;
 pub mod target;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
@@ -24,6 +24,7 @@ use self::facts::Facts;
 use self::file_entries::Expected;
 use super::link::{link_finding, unknown_link};
 use crate::directory::GpoObject;
+use crate::directory::unreadable::{Existence, Existences, READ_WITH_MORE_RIGHTS};
 use crate::error::Result;
 use crate::message::{Code, Severity, StatusMessage, printable};
 use crate::model::gp_link::LinkList;
@@ -54,6 +55,8 @@ pub struct Report {
     pub gpos: Vec<Checked>,
     /// The findings about the domain: folders without a GPO, dangling links.
     pub messages: Vec<StatusMessage>,
+    /// How many GPOs of the domain exist and were not checked, because this account may not read them.
+    pub unreadable: usize,
 }
 
 impl Report {
@@ -122,12 +125,14 @@ pub async fn check_gpos(
 /// # Errors
 /// As [`check_gpos`].
 pub async fn check_domain(session: &DomainSession, control: &Control) -> Result<Report> {
-    let gpos = session.directory().gpos().await?;
-    let mut report = check_gpos(session, &gpos, control).await?;
-    let known: HashSet<Guid> = gpos.iter().map(|gpo| gpo.guid).collect();
+    let list = session.directory().gpo_list().await?;
+    let mut report = check_gpos(session, &list.gpos, control).await?;
+    report.unreadable = list.unreadable.len();
+    report.messages = list.warnings(&session.info().base);
+    let known = list.existences();
     folders_without_gpo(session, &known, &mut report.messages).await?;
     wrong_links(session, &known, &mut report.messages).await?;
-    same_names(&gpos, &mut report.messages);
+    same_names(&list.gpos, &mut report.messages);
     report
         .messages
         .sort_by_key(|message| std::cmp::Reverse(message.severity));
@@ -136,18 +141,45 @@ pub async fn check_domain(session: &DomainSession, control: &Control) -> Result<
 
 async fn folders_without_gpo(
     session: &DomainSession,
-    known: &HashSet<Guid>,
+    known: &Existences,
     messages: &mut Vec<StatusMessage>,
 ) -> Result<()> {
     let (folders, others) = facts::policy_folders(session).await?;
-    for guid in folders.into_iter().filter(|guid| !known.contains(guid)) {
+    let mut unknown = Vec::new();
+    for guid in folders {
+        match known.of(guid) {
+            Existence::Absent => messages.push(
+                StatusMessage::warning(
+                    Code::FolderWithoutGpo,
+                    format!("SYSVOL contains the folder {guid}, but the directory contains no such GPO"),
+                )
+                .at(Place::file(guid.to_string()))
+                .with_hint("wait for replication; then save the folder and remove it by hand, or restore the GPO from a backup"),
+            ),
+            Existence::Unknown => unknown.push(guid),
+            Existence::Readable | Existence::Unreadable => {}
+        }
+    }
+    if !unknown.is_empty() {
+        let (folders, whether) = match unknown.len() {
+            1 => ("1 folder".to_owned(), "whether it belongs to a GPO"),
+            number => (format!("{number} folders"), "whether they belong to GPOs"),
+        };
+        let names: Vec<String> = unknown.iter().take(5).map(Guid::to_string).collect();
+        let others = if unknown.len() > names.len() {
+            ", …"
+        } else {
+            ""
+        };
         messages.push(
             StatusMessage::warning(
-                Code::FolderWithoutGpo,
-                format!("SYSVOL contains the folder {guid}, but the directory contains no such GPO"),
+                Code::UnlistedGpos,
+                format!(
+                    "SYSVOL contains {folders} of which this account does not see a GPO, and {whether} is not known: {}{others}",
+                    names.join(", ")
+                ),
             )
-            .at(Place::file(guid.to_string()))
-            .with_hint("wait for replication; then save the folder and remove it by hand, or restore the GPO from a backup"),
+            .with_hint(READ_WITH_MORE_RIGHTS),
         );
     }
     // PolicyDefinitions and Starter GPOs belong there; conflict copies made by replication do not.
@@ -170,11 +202,12 @@ async fn folders_without_gpo(
 
 async fn wrong_links(
     session: &DomainSession,
-    known: &HashSet<Guid>,
+    known: &Existences,
     messages: &mut Vec<StatusMessage>,
 ) -> Result<()> {
     let info = session.info();
     for som in session.directory().linked_soms().await? {
+        messages.extend(som.unreadable_links());
         let links = LinkList::parse(som.gp_link.as_deref().unwrap_or_default());
         messages.extend(links.others().map(|other| unknown_link(&som, other)));
         for link in links.links() {
@@ -183,7 +216,7 @@ async fn wrong_links(
                 &info.forest_domains,
                 &som,
                 link,
-                |guid| known.contains(&guid),
+                |guid| known.of(guid),
             ));
         }
     }
@@ -192,7 +225,7 @@ async fn wrong_links(
 
 fn same_names(gpos: &[GpoObject], messages: &mut Vec<StatusMessage>) {
     let mut names: BTreeMap<String, Vec<&GpoObject>> = BTreeMap::new();
-    for gpo in gpos {
+    for gpo in gpos.iter().filter(|gpo| gpo.may_read("displayName")) {
         names
             .entry(gpo.display_name.to_lowercase())
             .or_default()

@@ -5,7 +5,7 @@
 //! The DACLs of the backup and its packages are never applied.
 
 use super::damaged::refuse_damaged;
-use super::partial::refuse_partial;
+use super::partial::{Gaps, refuse_partial};
 use super::settings::{NewSettings, objects_for, present_version, wmi_link};
 use crate::backup::StoredBackup;
 use crate::directory::GpoObject;
@@ -137,11 +137,11 @@ pub async fn plan(
         domain: session.info().dns_domain.clone(),
         create: live.is_none(),
     };
-    let directory_objects = objects_for(
-        &class_store_only(&mapped.snapshot.directory_objects, &mut messages),
-        &plan_target,
-        false,
-    )?;
+    let gaps = Gaps::of(backup);
+    messages.extend(gaps.finding(live.as_ref()));
+    let mut directory_objects = class_store_only(&mapped.snapshot.directory_objects, &mut messages);
+    directory_objects = gaps.fill_objects(&directory_objects, live.as_ref());
+    let directory_objects = objects_for(&directory_objects, &plan_target, false)?;
     let mut plan = NewSettings {
         verb: Verb::Import,
         source: Some(PlanSource {
@@ -152,15 +152,27 @@ pub async fn plan(
         }),
         target: plan_target,
         live: live.as_ref(),
-        tree: mapped.snapshot.tree.clone(),
+        tree: gaps.fill_tree(mapped.snapshot.tree.clone(), live.as_ref()),
         directory_objects,
         version: live
             .as_ref()
             .map_or_else(GpoVersion::default, present_version)
             .next(),
-        flags: source.flags,
-        machine_extensions: source.machine_extensions.clone(),
-        user_extensions: source.user_extensions.clone(),
+        flags: gaps.fill("flags", source.flags, live.as_ref(), |live| {
+            live.snapshot.flags
+        }),
+        machine_extensions: gaps.fill(
+            "gPCMachineExtensionNames",
+            source.machine_extensions.clone(),
+            live.as_ref(),
+            |live| live.object.machine_extensions.clone(),
+        ),
+        user_extensions: gaps.fill(
+            "gPCUserExtensionNames",
+            source.user_extensions.clone(),
+            live.as_ref(),
+            |live| live.object.user_extensions.clone(),
+        ),
         display_name: None,
         wmi_filter,
         security_descriptor: None,

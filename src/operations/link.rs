@@ -46,7 +46,7 @@ pub enum LinkEdit {
 ///
 /// # Errors
 /// `Conflict` when the GPO is linked already, or several times; `NotFound` when it is not linked; `Usage` when the order
-/// is beyond the number of links.
+/// is beyond the number of links; `Denied` when this account may not read the present links.
 pub fn plan(domain: &DomainName, som: &Som, gpo: &GpoObject, edit: LinkEdit) -> Result<Plan> {
     let name = printable(&gpo.display_name);
     plan_named(domain, som, (gpo.guid, &gpo.dn, &name), edit)
@@ -68,6 +68,7 @@ fn plan_named(
     (guid, dn, name): (Guid, &Dn, &str),
     edit: LinkEdit,
 ) -> Result<Plan> {
+    som.refuse_unread()?;
     let place = som.dn.canonical_name();
     let mut links = LinkList::parse(som.gp_link.as_deref().unwrap_or_default());
     let orders = links.orders(|link| link.is_to(dn));
@@ -182,6 +183,7 @@ pub fn unknown_link(som: &Som, other: &str) -> StatusMessage {
 /// # Errors
 /// `Usage` for a site, which inherits from nothing.
 pub fn plan_inheritance(domain: &DomainName, som: &Som, blocked: bool) -> Result<Plan> {
+    som.refuse_unread()?;
     let place = som.dn.canonical_name();
     if som.kind == crate::directory::links::SomKind::Site {
         return Err(Error::new(
@@ -290,6 +292,7 @@ mod tests {
             kind: SomKind::OrganizationalUnit,
             gp_link: gp_link.map(str::to_owned),
             gp_options,
+            unreadable: Vec::new(),
         }
     }
 

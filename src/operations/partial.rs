@@ -3,7 +3,12 @@
 
 use crate::backup::StoredBackup;
 use crate::error::{Error, ErrorKind, Remedy, Result};
-use crate::message::{Severity, StatusMessage};
+use crate::message::{Code, Severity, StatusMessage};
+use crate::model::directory_object::DirectoryObject;
+use crate::model::gpt_tree::{GptTree, Node};
+use crate::model::reference::Place;
+use crate::model::safe_name::RelPath;
+use crate::session::read::LiveGpo;
 
 /// Accepts a backup that is complete, or partial and accepted on purpose.
 ///
@@ -29,6 +34,103 @@ pub(super) fn refuse_partial(backup: &StoredBackup, allow: bool) -> Result<()> {
     .with_hint("make the backup again with an account that may read everything, or accept what is missing")
     .with_remedy(Remedy::AllowPartial)
     .with_details(details.collect()))
+}
+
+/// What a partial backup lacks. What it lacks is left in the target as it is: it was not read, so it is not known to be absent.
+pub(super) struct Gaps<'a>(&'a [StatusMessage]);
+
+impl<'a> Gaps<'a> {
+    pub(super) fn of(backup: &'a StoredBackup) -> Self {
+        Self(&backup.context.unread)
+    }
+
+    fn with(&self, code: Code) -> impl Iterator<Item = &'a StatusMessage> {
+        self.0.iter().filter(move |message| message.code == code)
+    }
+
+    /// Whether this attribute was not read.
+    pub(super) fn lacks(&self, attribute: &str) -> bool {
+        self.with(Code::UnreadableAttribute)
+            .filter_map(|message| message.place.as_ref()?.key.as_ref())
+            .any(|key| key.eq_ignore_ascii_case(attribute))
+    }
+
+    /// The value for the target: that of the backup, or that of the GPO when the backup lacks this attribute.
+    pub(super) fn fill<T>(
+        &self,
+        attribute: &str,
+        saved: T,
+        live: Option<&LiveGpo>,
+        present: impl FnOnce(&LiveGpo) -> T,
+    ) -> T {
+        match live {
+            Some(live) if self.lacks(attribute) => present(live),
+            _ => saved,
+        }
+    }
+
+    /// The files for the target: those of the backup, and those of the GPO in the place of what was not read.
+    pub(super) fn fill_tree(&self, mut saved: GptTree, live: Option<&LiveGpo>) -> GptTree {
+        let unread: Vec<RelPath> = self
+            .with(Code::UnreadableFile)
+            .filter_map(|message| message.place.as_ref()?.file.parse().ok())
+            .collect();
+        let entries = live
+            .into_iter()
+            .flat_map(|live| live.snapshot.tree.entries());
+        for (path, node) in entries {
+            let is_unread = |unread: &RelPath| path.is_at_or_below(unread);
+            if unread.iter().any(is_unread) {
+                match node {
+                    Node::Dir => saved.insert_dir(path),
+                    Node::File(content) => saved.insert_file(path, content.clone()),
+                }
+            }
+        }
+        saved
+    }
+
+    /// The objects below the GPO: those of the GPO when not all were read.
+    pub(super) fn fill_objects(
+        &self,
+        saved: &[DirectoryObject],
+        live: Option<&LiveGpo>,
+    ) -> Vec<DirectoryObject> {
+        match live {
+            Some(live) if self.with(Code::UnreadableObjects).next().is_some() => {
+                live.snapshot.directory_objects.clone()
+            }
+            _ => saved.to_vec(),
+        }
+    }
+
+    /// The finding about what the backup lacks, for the plan.
+    pub(super) fn finding(&self, live: Option<&LiveGpo>) -> Option<StatusMessage> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let mut missing: Vec<String> = self
+            .0
+            .iter()
+            .map(|message| match &message.place {
+                Some(Place { key: Some(key), .. }) => key.to_string(),
+                Some(place) if !place.file.is_empty() => place.file.to_string(),
+                _ => message.code.to_string(),
+            })
+            .collect();
+        missing.dedup();
+        let outcome = match live {
+            Some(_) => "in the GPO this is unchanged where it could not be read",
+            None => "the new GPO does not have it",
+        };
+        Some(StatusMessage::warning(
+            Code::PartialBackup,
+            format!(
+                "the backup is partial and does not contain {}; {outcome}",
+                missing.join(", ")
+            ),
+        ))
+    }
 }
 
 fn parts(number: usize) -> String {

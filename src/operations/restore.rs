@@ -7,10 +7,11 @@
 
 use super::damaged::refuse_damaged;
 use super::link::gpmc_dn;
-use super::partial::refuse_partial;
+use super::partial::{Gaps, refuse_partial};
 use super::settings::{NewSettings, present_version, wmi_link};
 use crate::backup::StoredBackup;
 use crate::directory::links::Som;
+use crate::directory::wmi::{WmiFilterLookup, unreadable_filter};
 use crate::domain::sysvol::SysvolPath;
 use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::execute::rights;
@@ -73,7 +74,7 @@ pub async fn plan(
     let source = &backup.snapshot;
     refuse_other_domain(session, source)?;
     let mut messages = refuse_damaged(backup, options.accept_damaged)?;
-    let directory_objects = objects::allowed(&source.directory_objects)?;
+    objects::allowed(&source.directory_objects)?;
     refuse_partial(backup, options.allow_partial)?;
     messages.extend(backup.problems.iter().cloned());
     messages.extend(source.messages.iter().cloned());
@@ -85,12 +86,22 @@ pub async fn plan(
         Err(error) if error.kind() == ErrorKind::NotFound => None,
         Err(error) => return Err(error),
     };
+    let gaps = Gaps::of(backup);
+    messages.extend(gaps.finding(live.as_ref()));
+    let display_name = gaps.fill(
+        "displayName",
+        source.display_name.clone(),
+        live.as_ref(),
+        |live| live.object.display_name.clone(),
+    );
     if live
         .as_ref()
-        .is_none_or(|live| live.object.display_name != source.display_name)
+        .is_none_or(|live| live.object.display_name != display_name)
     {
-        name_is_free(session, &source.display_name, Some(source.guid)).await?;
+        name_is_free(session, &display_name, Some(source.guid)).await?;
     }
+    let directory_objects =
+        objects::allowed(&gaps.fill_objects(&source.directory_objects, live.as_ref()))?;
     if live.is_none() {
         deleted_gpo_findings(session, source, &mut messages).await?;
     }
@@ -123,7 +134,10 @@ pub async fn plan(
         descriptor.owner.clone_from(&backup.context.owner);
         descriptor.group.clone_from(&backup.context.group);
     }
-    let wmi_filter = wmi_filter(session, source, live.as_ref(), &mut messages).await?;
+    let wmi_filter = match gaps.lacks("gPCWQLFilter") && live.is_some() {
+        true => None,
+        false => Some(wmi_filter(session, source, live.as_ref(), &mut messages).await?),
+    };
     let mut plan = NewSettings {
         verb: Verb::Restore,
         source: Some(PlanSource {
@@ -134,14 +148,26 @@ pub async fn plan(
         }),
         target,
         live: live.as_ref(),
-        tree: source.tree.clone(),
+        tree: gaps.fill_tree(source.tree.clone(), live.as_ref()),
         directory_objects,
         version: version(source, live.as_ref()),
-        flags: source.flags,
-        machine_extensions: source.machine_extensions.clone(),
-        user_extensions: source.user_extensions.clone(),
-        display_name: Some(source.display_name.clone()),
-        wmi_filter: Some(wmi_filter),
+        flags: gaps.fill("flags", source.flags, live.as_ref(), |live| {
+            live.snapshot.flags
+        }),
+        machine_extensions: gaps.fill(
+            "gPCMachineExtensionNames",
+            source.machine_extensions.clone(),
+            live.as_ref(),
+            |live| live.object.machine_extensions.clone(),
+        ),
+        user_extensions: gaps.fill(
+            "gPCUserExtensionNames",
+            source.user_extensions.clone(),
+            live.as_ref(),
+            |live| live.object.user_extensions.clone(),
+        ),
+        display_name: Some(display_name),
+        wmi_filter,
         security_descriptor,
         gpt_ini: match &live {
             Some(_) => None,
@@ -295,6 +321,7 @@ async fn saved_links(
         let at = match targets.iter().position(|(known, _)| known.dn == som.dn) {
             Some(at) => at,
             None => {
+                som.refuse_unread()?;
                 let list = LinkList::parse(som.gp_link.as_deref().unwrap_or_default());
                 targets.push((som, list));
                 targets.len() - 1
@@ -380,7 +407,11 @@ async fn wmi_filter(
     let Some(link) = &source.wmi_filter else {
         return Ok(None);
     };
-    if session.directory().wmi_filter(link.id).await?.is_none() {
+    let found = session.directory().wmi_filter(link.id).await?;
+    if found == WmiFilterLookup::Unreadable {
+        messages.push(unreadable_filter(link));
+    }
+    if found == WmiFilterLookup::Absent {
         messages.push(
             StatusMessage::warning(
                 Code::WmiFilterGone,

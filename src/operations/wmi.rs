@@ -12,6 +12,7 @@ use crate::model::snapshot::WmiFilterLink;
 use crate::model::wmi_filter::{WmiFilterFile, format_queries, parse_queries};
 use crate::plan::Plan;
 use crate::plan::values::{ObjectDn, ValueChange, filter_lines};
+use crate::session::read::refuse_unread;
 
 /// How to import a filter whose name the domain already has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -200,7 +201,11 @@ pub fn plan_import(
 }
 
 /// Plans to link a GPO to a filter of its domain, or to remove the link.
-pub fn plan_link(domain: &DomainName, gpo: &GpoObject, filter: Option<&WmiFilter>) -> Plan {
+///
+/// # Errors
+/// `Denied` when this account may not read the present link.
+pub fn plan_link(domain: &DomainName, gpo: &GpoObject, filter: Option<&WmiFilter>) -> Result<Plan> {
+    refuse_unread(gpo, &["gPCWQLFilter"])?;
     let name = printable(&gpo.display_name);
     let title = match filter {
         Some(filter) => format!(
@@ -219,7 +224,7 @@ pub fn plan_link(domain: &DomainName, gpo: &GpoObject, filter: Option<&WmiFilter
         _ => false,
     };
     if same {
-        return list;
+        return Ok(list);
     }
     let new = filter.map(|filter| format!("[{};{};0]", domain.lower(), filter.id));
     let mut summary = Vec::new();
@@ -250,7 +255,7 @@ pub fn plan_link(domain: &DomainName, gpo: &GpoObject, filter: Option<&WmiFilter
         },
         summary,
     );
-    list
+    Ok(list)
 }
 
 /// The ID in a `gPCWQLFilter`; a value of another form unchanged.
@@ -316,6 +321,7 @@ mod tests {
 
     fn existing(name: &str, id: &str) -> WmiFilter {
         WmiFilter {
+            unreadable: Vec::new(),
             id: id.parse().unwrap(),
             name: name.to_owned(),
             dn: container().cn(id),
@@ -382,7 +388,7 @@ mod tests {
         let domain = "SRC.test".parse().unwrap();
         let filter = existing("Desks", ID);
         let new = |gpo: &GpoObject, filter: Option<&WmiFilter>| {
-            let list = plan_link(&domain, gpo, filter);
+            let list = plan_link(&domain, gpo, filter).unwrap();
             list.values().next().map(|planned| match &planned.change {
                 ValueChange::Attributes { attributes, .. } => attributes[0].new.clone(),
                 other => panic!("{other:?}"),
@@ -397,6 +403,16 @@ mod tests {
         gpo.wmi_filter = Some("broken".to_owned());
         assert_eq!(new(&gpo, None), Some(None));
         assert!(new(&gpo, Some(&filter)).is_some());
+        // A link that cannot be read may be there.
+        gpo.wmi_filter = None;
+        gpo.unreadable = vec!["flags"];
+        assert!(new(&gpo, Some(&filter)).is_some());
+        gpo.unreadable = vec!["gPCWQLFilter"];
+        for filter in [Some(&filter), None] {
+            let error = plan_link(&domain, &gpo, filter).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Denied);
+            assert!(error.to_string().contains("gPCWQLFilter"), "{error}");
+        }
     }
 
     #[test]

@@ -7,10 +7,12 @@ use tokio::sync::Mutex;
 
 use crate::directory::GpoObject;
 use crate::directory::bulk_read::GpoRecord;
+use crate::directory::unreadable::READ_WITH_MORE_RIGHTS;
+use crate::directory::wmi::{WmiFilterLookup, unreadable_filter};
 use crate::domain::principals::{Lookup, PrincipalDirectory as _, PrincipalQuery};
 use crate::domain::sysvol::SysvolRead;
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::{Code, Severity, StatusMessage};
+use crate::message::{Code, Severity, StatusMessage, printable};
 use crate::migration::scan;
 use crate::model::backup_context::BackupContext;
 use crate::model::directory_object::DirectoryObject;
@@ -26,7 +28,7 @@ use crate::model::version::GpoVersion;
 use crate::model::well_known;
 use crate::progress::Control;
 use crate::session::DomainSession;
-use crate::sysvol::gpt::{Gpt, read_what_can_be_read};
+use crate::sysvol::gpt::{Gpt, is_local, read_what_can_be_read};
 use crate::sysvol::throttle::{MemoryBudget, Reservation};
 
 /// A GPO that was read from a DC.
@@ -45,7 +47,9 @@ pub struct LiveGpo {
 ///
 /// # Errors
 /// `BadDirectory` when `gPCFileSysPath` does not name the folder computed from the domain and the GUID: such an object
-/// makes clients read their policy elsewhere, and is neither read nor written. Otherwise as the two halves.
+/// makes clients read their policy elsewhere, and is neither read nor written. `Denied` when this account may not read all of it:
+/// whatever is derived from a [`LiveGpo`] of this function, nothing is written over what was not read. Otherwise as the two
+/// halves.
 pub async fn read_gpo(
     session: &DomainSession,
     object: &GpoObject,
@@ -54,18 +58,72 @@ pub async fn read_gpo(
     control.check()?;
     let info = session.info();
     refuse_mismatch(object, &info.dns_domain)?;
+    refuse_unread(object, GpoObject::OF_POLICY)?;
     let gpt = async {
         match crate::sysvol::gpt::read_gpt(session.sysvol(), &info.dns_domain, object.guid).await {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             other => other.map(Some),
         }
     };
-    let (gpt, children, wmi_filter) = tokio::try_join!(
+    let (gpt, children, (wmi_filter, unread)) = tokio::try_join!(
         gpt,
         session.directory().children(object.guid),
         wmi_filter(session, object)
     )?;
-    Ok(assemble(session, object, children, wmi_filter, gpt))
+    let mut live = assemble(session, object, children, wmi_filter, gpt);
+    live.snapshot
+        .messages
+        .extend(unread.map(|message| message.of_gpo(&named(object))));
+    Ok(live)
+}
+
+/// Reads both halves of a GPO as far as this account may, to show them. What could not be read are warnings.
+///
+/// # Errors
+/// As [`read_gpo`] for a `gPCFileSysPath` that names another folder, and when a server does not answer.
+pub(crate) async fn read_in_part(
+    session: &DomainSession,
+    object: &GpoObject,
+    control: &Control,
+) -> Result<LiveGpo> {
+    control.check()?;
+    let domain = &session.info().dns_domain;
+    refuse_mismatch(object, domain)?;
+    let gpt = async {
+        match read_what_can_be_read(session.sysvol(), domain, object.guid, None).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok((None, Vec::new())),
+            Err(error) if is_local(&error) => {
+                Ok((Some(Gpt::default()), vec![(RelPath::root(), error)]))
+            }
+            other => other.map(|read| (Some(read.gpt), read.unread)),
+        }
+    };
+    let children = async {
+        match session.directory().children(object.guid).await {
+            Err(error) if is_local(&error) => Ok((Vec::new(), Some(error))),
+            other => other.map(|children| (children, None)),
+        }
+    };
+    let ((gpt, unread), (children, unlisted), (wmi_filter, unread_filter)) =
+        tokio::try_join!(gpt, children, wmi_filter(session, object))?;
+    let mut live = assemble(session, object, children, wmi_filter, gpt);
+    let files = unread
+        .iter()
+        .map(|(path, error)| unreadable(Severity::Warning, Code::UnreadableFile, path, error));
+    let objects = unlisted.map(|error| {
+        StatusMessage::warning(Code::UnreadableObjects, error.to_string())
+            .at(Place::file(object.dn.to_string()))
+            .with_hint(READ_WITH_MORE_RIGHTS)
+    });
+    let descriptor = unreadable_descriptor(&object.security_descriptor);
+    live.snapshot.messages.extend(
+        files
+            .chain(objects)
+            .chain(descriptor)
+            .chain(unread_filter)
+            .map(|message| message.of_gpo(&named(object))),
+    );
+    Ok(live)
 }
 
 /// Reads the SYSVOL half of a GPO whose directory half is known, as far as the server permits.
@@ -92,11 +150,10 @@ pub(crate) async fn read_surveyed(
         }
     };
     let unreadable = unread.iter().map(|(path, error)| {
-        unreadable(Severity::Warning, Code::UnreadableFile, path, error)
-            .of_gpo(&object.display_name)
+        unreadable(Severity::Warning, Code::UnreadableFile, path, error).of_gpo(&named(object))
     });
     let descriptor = unreadable_descriptor(&object.security_descriptor)
-        .map(|message| message.of_gpo(&object.display_name));
+        .map(|message| message.of_gpo(&named(object)));
     let mut live = assemble(session, object, record.children, record.wmi_link, gpt);
     live.snapshot
         .messages
@@ -116,9 +173,18 @@ const LEAVES_A_GAP: &[Code] = &[
     Code::EntryLeftOut,
     Code::EntryRefused,
     Code::NoSysvolFolder,
+    Code::UnreadableAttribute,
     Code::UnreadableDescriptor,
     Code::UnreadableFile,
+    Code::UnreadableObjects,
+    Code::UnreadableWmiFilter,
 ];
+
+/// How many parts of a GPO were not read, by the findings of reading it.
+pub(crate) fn unread_parts(messages: &[StatusMessage]) -> usize {
+    let is_gap = |message: &&StatusMessage| LEAVES_A_GAP.contains(&message.code);
+    messages.iter().filter(is_gap).count()
+}
 
 /// The finding about something below a GPO's folder that the server does not return.
 pub(crate) fn unreadable(
@@ -133,6 +199,62 @@ pub(crate) fn unreadable(
         Some(hint) => message.with_hint(hint),
         None => message,
     }
+}
+
+/// The findings about the attributes of a GPO that this account may not read, other than its descriptor.
+pub(crate) fn unreadable_attributes(object: &GpoObject) -> Vec<StatusMessage> {
+    let others = object
+        .unreadable
+        .iter()
+        .filter(|name| **name != "nTSecurityDescriptor");
+    let message = |name: &&str| {
+        StatusMessage::warning(
+            Code::UnreadableAttribute,
+            format!("this account may not read {name}, so whether it has a value is not known"),
+        )
+        .at(Place::file(object.dn.to_string()).key(*name))
+        .with_hint(READ_WITH_MORE_RIGHTS)
+        .of_gpo(&named(object))
+    };
+    others.map(message).collect()
+}
+
+/// The display name of a GPO, or its GUID when it has none that can be read.
+fn named(object: &GpoObject) -> String {
+    match object.display_name.as_str() {
+        "" => object.guid.to_string(),
+        name => name.to_owned(),
+    }
+}
+
+/// Refuses a GPO of which this account may not read all of these attributes.
+///
+/// # Errors
+/// `Denied`, with the attributes and the rights that are missing.
+pub(crate) fn refuse_unread(object: &GpoObject, attributes: &[&str]) -> Result<()> {
+    const DESCRIPTOR: &str = "nTSecurityDescriptor";
+    let unread: Vec<&str> = attributes
+        .iter()
+        .copied()
+        .filter(|name| !object.may_read(name))
+        .collect();
+    let rights = match (unread.contains(&DESCRIPTOR), unread.as_slice()) {
+        (_, []) => return Ok(()),
+        (true, [_]) => "Read Permissions",
+        (true, _) => "Read Permissions, and Read on all properties,",
+        (false, _) => "Read on all properties",
+    };
+    Err(Error::new(
+        ErrorKind::Denied,
+        format!(
+            "this account may not read {} of GPO \"{}\" in the directory",
+            unread.join(", "),
+            printable(&named(object))
+        ),
+    )
+    .with_hint(format!(
+        "nothing was changed, because what cannot be read cannot be kept or put back; let an administrator grant {rights} to this account, or use another one"
+    )))
 }
 
 /// The finding about an empty descriptor, which an account without the right to read it gets.
@@ -210,10 +332,11 @@ fn assemble(
             (crate::model::gpt_tree::GptTree::new(), None)
         }
     };
+    messages.extend(unreadable_attributes(object));
     let sysvol_version = gpt_ini
         .as_ref()
         .and_then(|bytes| crate::formats::gpt_ini::read_version(bytes).ok().flatten());
-    if sysvol_version != object.version {
+    if sysvol_version != object.version && object.may_read("versionNumber") {
         messages.push(StatusMessage::warning(
             Code::VersionMismatch,
             format!(
@@ -242,7 +365,7 @@ fn assemble(
         file_paths: Vec::new(),
         messages: messages
             .into_iter()
-            .map(|message| message.of_gpo(&object.display_name))
+            .map(|message| message.of_gpo(&named(object)))
             .collect(),
     };
     LiveGpo {
@@ -256,14 +379,18 @@ fn shown(version: Option<GpoVersion>) -> String {
     version.map_or_else(|| "absent".to_owned(), GpoVersion::in_words)
 }
 
-async fn wmi_filter(session: &DomainSession, object: &GpoObject) -> Result<Option<WmiFilterLink>> {
+/// The link to the WMI filter, with the filter's name; its second value is the finding when the filter could not be read.
+async fn wmi_filter(session: &DomainSession, object: &GpoObject) -> Result<LinkedFilter> {
     let Some(mut link) = object.wmi_filter.as_deref().and_then(WmiFilterLink::parse) else {
-        return Ok(None);
+        return Ok((None, None));
     };
-    let filter = session.directory().wmi_filter(link.id).await?;
-    link.name = filter.map(|filter| filter.name);
-    Ok(Some(link))
+    let found = session.directory().wmi_filter(link.id).await?;
+    let unread = (found == WmiFilterLookup::Unreadable).then(|| unreadable_filter(&link));
+    link.name = found.name();
+    Ok((Some(link), unread))
 }
+
+type LinkedFilter = (Option<WmiFilterLink>, Option<StatusMessage>);
 
 /// Fills `principals` and `file_paths` as GPMC does: first the principals in settings that GPMC maps, then those in the DACL
 /// only; and the UNC paths of those settings.

@@ -356,7 +356,7 @@ impl Case {
                     Verb::LinkFilter => Some(directory.find_wmi_filter("Laptops").await?),
                     _ => None,
                 };
-                Ok(plan_link(&info.dns_domain, &object, filter.as_ref()))
+                plan_link(&info.dns_domain, &object, filter.as_ref())
             }
             Verb::Repair | Verb::RepairGptIni => {
                 let gpos = [object];

@@ -486,6 +486,9 @@ codes! {
     UnlistedFile "unlisted-file" [Warning]
         "Backup.xml does not list a file, so it is not part of the backup",
         "find out who added it, or remove it";
+    UnlistedGpos "unlisted-gpos" [Warning]
+        "the account may not list CN=Policies or a GPO in it, so whether there are other GPOs is not known",
+        "run the command as an account that may read every GPO";
     UnmappedReference "unmapped-reference" [Info, Warning, Error]
         "a reference has no row in the migration table",
         "add a row for it";
@@ -507,6 +510,9 @@ codes! {
     UnreadText "unread-text" [Warning]
         "text or data may contain a reference that is not mapped",
         "check the value by hand";
+    UnreadableAttribute "unreadable-attribute" [Warning, Error]
+        "the account may not read an attribute of the GPO, so whether it has a value is not known",
+        "run the command as an account that may read the GPO";
     UnreadableBackup "unreadable-backup" [Error]
         "a backup cannot be read",
         "use another backup, or check the permissions of its folder";
@@ -516,9 +522,18 @@ codes! {
     UnreadableFile "unreadable-file" [Warning, Error]
         "a file or folder of the GPO cannot be read",
         "use an account that may read it";
-    UnreadableObjects "unreadable-objects" [Error]
-        "the objects below the GPO cannot be read",
+    UnreadableGpo "unreadable-gpo" [Info, Warning]
+        "the GPO exists, and the account may not read it",
+        "run the command as an account that may read the GPO";
+    UnreadableLinks "unreadable-links" [Warning]
+        "the account may not read the links of a domain, OU or site",
+        "run the command as an account that may read them";
+    UnreadableObjects "unreadable-objects" [Warning, Error]
+        "the objects below the GPO cannot be read, or not completely",
         "use an account that may read them";
+    UnreadableWmiFilter "unreadable-wmi-filter" [Info, Warning]
+        "the account may not read a WMI filter, or list those of the domain, so whether it exists is not known",
+        "run the command as an account that may read the filter";
     UnsafeLocation "unsafe-location" [Warning]
         "Backup.xml lists a path that is not safe to use; it is not read",
         "find out where the backup comes from";

@@ -86,6 +86,10 @@ pub struct Seen {
     pub flags: Option<u32>,
     /// The container's descriptor; `None` when it cannot be used.
     pub descriptor: Option<SecurityDescriptor>,
+    /// Whether the account that runs the check may not read the descriptor, so that nothing follows from it.
+    pub is_descriptor_unread: bool,
+    /// Whether it may not read `versionNumber`.
+    pub is_version_unread: bool,
     /// `versionNumber`.
     pub directory_version: Option<GpoVersion>,
     /// The version of GPT.INI; `None` when there is no folder or no GPT.INI that can be read.
@@ -158,7 +162,7 @@ pub fn denied(gpo: &Seen, half: Half, apply: &AccessToken, read: &AccessToken) -
             AccessDecision::Denied(sid) => reasons.push(Denied::NotFor(Some(sid.clone()))),
             AccessDecision::NotGranted => reasons.push(Denied::NotFor(None)),
         }
-    } else {
+    } else if !gpo.is_descriptor_unread {
         reasons.push(Denied::NotReadable(None));
     }
     if !gpo.right_path {
@@ -171,7 +175,10 @@ pub fn denied(gpo: &Seen, half: Half, apply: &AccessToken, read: &AccessToken) -
     match gpo.sysvol_version {
         None => reasons.push(Denied::NoGptIni),
         Some(sysvol) => {
-            if version(sysvol) == 0 && version(gpo.directory_version.unwrap_or_default()) == 0 {
+            if version(sysvol) == 0
+                && !gpo.is_version_unread
+                && version(gpo.directory_version.unwrap_or_default()) == 0
+            {
                 reasons.push(Denied::Empty);
             }
         }
@@ -203,6 +210,7 @@ mod tests {
             kind: SomKind::OrganizationalUnit,
             gp_link: Some(value),
             gp_options: blocks.then_some(1),
+            unreadable: Vec::new(),
         }
     }
 
@@ -260,6 +268,8 @@ mod tests {
 
     fn healthy() -> Seen {
         Seen {
+            is_descriptor_unread: false,
+            is_version_unread: false,
             functionality_version: Some(2),
             flags: Some(0),
             descriptor: Some(

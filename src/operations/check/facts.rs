@@ -7,6 +7,7 @@ use futures_util::{StreamExt as _, stream};
 
 use super::file_entries::Expected;
 use crate::directory::GpoObject;
+use crate::directory::wmi::{WmiFilterLookup, unreadable_filter};
 use crate::domain::sysvol::SysvolPath;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Code, Severity, StatusMessage};
@@ -19,7 +20,7 @@ use crate::model::security_descriptor::FileEntries;
 use crate::model::snapshot::WmiFilterLink;
 use crate::progress::Control;
 use crate::session::DomainSession;
-use crate::session::read::unreadable;
+use crate::session::read::{unreadable, unreadable_attributes};
 use crate::sysvol::gpt::{self, Gpt};
 
 /// The facts about one GPO.
@@ -34,7 +35,7 @@ pub struct Facts {
     /// The SYSVOL half, in the folder that is computed from the domain and the GUID, whatever `gPCFileSysPath` contains; `None`
     /// when there is no folder.
     pub folder: Option<Folder>,
-    /// The linked WMI filter; its name is `None` when there is no such filter.
+    /// The linked WMI filter; its name is `None` when there is no such filter, or none that this account may read.
     pub wmi_filter: Option<WmiFilterLink>,
     /// Whether the domain controller is Samba, which requires a descriptor on every file.
     pub samba: bool,
@@ -42,7 +43,7 @@ pub struct Facts {
     pub file_entries: FileEntries,
     /// Whether the server was asked which ones it accepts. If not, files with those of another version of Samba may be right.
     pub file_entries_known: bool,
-    /// Errors for what the directory did not return.
+    /// What the directory did not return: objects, attributes, the WMI filter.
     pub unread: Vec<StatusMessage>,
 }
 
@@ -52,6 +53,12 @@ impl Facts {
         if let Some(folder) = &mut self.folder {
             folder.tree = GptTree::new();
         }
+    }
+
+    /// Whether the linked WMI filter may exist although it was not read.
+    pub fn may_have_wmi_filter(&self) -> bool {
+        let mut unread = self.unread.iter();
+        unread.any(|message| message.code == Code::UnreadableWmiFilter)
     }
 
     /// Whether everything that may contain settings was read, so that what was not found does not exist.
@@ -104,10 +111,12 @@ pub async fn read(
     let directory = session.directory();
     let filter = async {
         let Some(mut link) = object.wmi_filter.as_deref().and_then(WmiFilterLink::parse) else {
-            return Ok(None);
+            return Ok((None, None));
         };
-        link.name = directory.wmi_filter(link.id).await?.map(|found| found.name);
-        Ok::<_, Error>(Some(link))
+        let found = directory.wmi_filter(link.id).await?;
+        let unread = (found == WmiFilterLookup::Unreadable).then(|| unreadable_filter(&link));
+        link.name = found.name();
+        Ok::<_, Error>((Some(link), unread))
     };
     let children = async {
         match directory.children(object.guid).await {
@@ -118,7 +127,10 @@ pub async fn read(
         }
     };
     let folder = read_folder(session, object.guid);
-    let ((children, unread), folder, wmi_filter) = tokio::try_join!(children, folder, filter)?;
+    let ((children, mut unread), folder, (wmi_filter, unread_filter)) =
+        tokio::try_join!(children, folder, filter)?;
+    unread.extend(unreadable_attributes(object));
+    unread.extend(unread_filter);
     let own = folder.as_ref().and_then(Folder::own_descriptor);
     Ok(Facts {
         file_entries: expected.of_gpo(object, own),

@@ -5,6 +5,7 @@
 
 use super::extensions::{self, Half};
 use super::facts::{Facts, Folder};
+use crate::directory::unreadable::READ_WITH_MORE_RIGHTS;
 use crate::formats::gpt_ini;
 use crate::message::{Code, StatusMessage, printable};
 use crate::model::access::{AccessDecision, AccessToken, may_read};
@@ -42,7 +43,10 @@ pub fn findings(facts: &Facts, domain_sid: &Sid) -> Vec<StatusMessage> {
     found.sort_by_key(|message| std::cmp::Reverse(message.severity));
     found
         .into_iter()
-        .map(|message| message.of_gpo(&facts.object.display_name))
+        .map(|message| match facts.object.may_read("displayName") {
+            true => message.of_gpo(&facts.object.display_name),
+            false => message.of_gpo(&facts.object.guid.to_string()),
+        })
         .collect()
 }
 
@@ -56,7 +60,7 @@ fn attributes(facts: &Facts, found: &mut Vec<StatusMessage>) {
                 .with_hint("clients read their policy from that path; find out who set it before anything else"),
         );
     }
-    if object.functionality_version != Some(2) {
+    if object.functionality_version != Some(2) && object.may_read("gPCFunctionalityVersion") {
         let value = object
             .functionality_version
             .map_or_else(|| "absent".to_owned(), |value| value.to_string());
@@ -71,7 +75,7 @@ fn attributes(facts: &Facts, found: &mut Vec<StatusMessage>) {
             .with_hint("set it to 2"),
         );
     }
-    if object.flags.is_none() {
+    if object.flags.is_none() && object.may_read("flags") {
         found.push(
             StatusMessage::warning(
                 Code::NoFlags,
@@ -81,20 +85,22 @@ fn attributes(facts: &Facts, found: &mut Vec<StatusMessage>) {
             .with_hint("set flags to 0"),
         );
     }
-    if object.display_name.is_empty() {
+    if object.display_name.is_empty() && object.may_read("displayName") {
         found.push(StatusMessage::warning(
             Code::NoName,
             "displayName is absent",
         ));
     }
     match (&facts.wmi_filter, object.wmi_filter.as_deref()) {
-        (Some(link), _) if link.name.is_none() => found.push(StatusMessage::error(
-            Code::WmiFilterMissing,
-            format!(
-                "the WMI filter {} of {} does not exist, so clients do not apply the GPO",
-                link.id, link.domain
-            ),
-        )),
+        (Some(link), _) if link.name.is_none() && !facts.may_have_wmi_filter() => {
+            found.push(StatusMessage::error(
+                Code::WmiFilterMissing,
+                format!(
+                    "the WMI filter {} of {} does not exist, so clients do not apply the GPO",
+                    link.id, link.domain
+                ),
+            ))
+        }
         (None, Some(value)) if !value.trim().is_empty() => found.push(StatusMessage::error(
             Code::WmiLinkBroken,
             format!(
@@ -119,6 +125,7 @@ fn versions(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
     if folder.has_unread_gpt_ini() {
         return;
     }
+    let may_compare = facts.object.may_read("versionNumber");
     let sysvol = match sysvol_version(folder) {
         Ok(version) => version,
         Err(reason) => {
@@ -135,19 +142,27 @@ fn versions(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
     let shown = |version: Option<GpoVersion>| {
         version.map_or_else(|| "absent".to_owned(), GpoVersion::in_words)
     };
-    if sysvol.unwrap_or_default() != facts.object.version.unwrap_or_default() || sysvol.is_none() {
+    if sysvol.is_none()
+        || (may_compare && sysvol.unwrap_or_default() != facts.object.version.unwrap_or_default())
+    {
         found.push(
             StatusMessage::warning(
                 Code::VersionMismatch,
                 format!(
                     "the directory has version {}, GPT.INI {}",
-                    shown(facts.object.version),
+                    match may_compare {
+                        true => shown(facts.object.version),
+                        false => "(not readable)".to_owned(),
+                    },
                     shown(sysvol)
                 ),
             )
             .at(Place::file("GPT.INI").section("General").key("Version"))
             .with_hint("wait for replication, or compare with the other domain controllers; gpoctl check --fix raises the lower version"),
         );
+    }
+    if !may_compare {
+        return;
     }
     let needed = extensions::needed(&folder.tree, &facts.children);
     for half in [Half::Computer, Half::User] {
@@ -202,6 +217,9 @@ fn lists(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
             &facts.object.user_extensions,
         ),
     ] {
+        if !facts.object.may_read(attribute) {
+            continue;
+        }
         let place = || Place::file(facts.object.dn.to_string()).key(attribute);
         if let Err(error) = list.blocks() {
             found.push(
@@ -274,6 +292,17 @@ fn descriptors(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
     }
     let found_forms = match Permissions::of(facts, folder) {
         Ok(permissions) => permissions,
+        Err(_) if !facts.object.may_read("nTSecurityDescriptor") => {
+            found.push(
+                StatusMessage::warning(
+                    Code::UnreadableAttribute,
+                    "this account may not read the permissions of the GPO, so those on SYSVOL were not compared with them",
+                )
+                .at(Place::file(facts.object.dn.to_string()).key("nTSecurityDescriptor"))
+                .with_hint(READ_WITH_MORE_RIGHTS),
+            );
+            return;
+        }
         Err(error) => {
             found.push(
                 StatusMessage::error(

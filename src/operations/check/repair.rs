@@ -24,7 +24,8 @@ pub fn plan(report: &Report, domain: &DomainName) -> Plan {
         let Some(folder) = &facts.folder else {
             continue;
         };
-        if facts.path_mismatch.is_some() {
+        // Where it leads may be elsewhere.
+        if facts.path_mismatch.is_some() || !facts.object.may_read("gPCFileSysPath") {
             continue;
         }
         let wanted = Permissions::of(facts, folder).ok();
@@ -46,7 +47,7 @@ fn named(facts: &Facts) -> String {
 /// Each half gets the higher of its two versions: a lower one would leave the cached policy of clients active.
 fn versions(facts: &Facts, folder: &Folder, wanted: Option<&SecurityDescriptor>, list: &mut Plan) {
     // An unknown version cannot be compared.
-    if folder.has_unread_gpt_ini() {
+    if folder.has_unread_gpt_ini() || !facts.object.may_read("versionNumber") {
         return;
     }
     let directory = facts.object.version.unwrap_or_default();
@@ -223,7 +224,7 @@ mod tests {
                 facts,
                 messages: Vec::new(),
             }],
-            messages: Vec::new(),
+            ..Report::default()
         };
         plan(&report, &"src.test".parse().unwrap())
     }
@@ -320,6 +321,19 @@ mod tests {
             });
             assert!(repair(unread).is_empty());
         }
+    }
+
+    #[test]
+    fn nothing_is_repaired_by_an_attribute_that_was_not_read() {
+        let all = |unreadable: &[&'static str]| {
+            let mut unread = facts(None, Some("[General]\r\nVersion=65537\r\n"));
+            unread.object.unreadable = unreadable.to_vec();
+            repair(unread)
+        };
+        assert_eq!(all(&[]).len(), 1);
+        assert_eq!(all(&["flags"]).len(), 1);
+        assert!(all(&["versionNumber"]).is_empty());
+        assert!(all(&["gPCFileSysPath"]).is_empty());
     }
 
     #[test]

@@ -7,6 +7,8 @@ use super::extensions::Half;
 use crate::directory::GpoObject;
 use crate::directory::account::Account;
 use crate::directory::links::Som;
+use crate::directory::unreadable::{Existence, READ_WITH_MORE_RIGHTS};
+use crate::directory::wmi::{WmiFilterLookup, unreadable_filter};
 use crate::domain::principals::{Lookup, PrincipalDirectory as _, PrincipalQuery};
 use crate::domain::sysvol::SysvolPath;
 use crate::error::{ErrorKind, Result};
@@ -21,6 +23,7 @@ use crate::model::sid::Sid;
 use crate::model::snapshot::WmiFilterLink;
 use crate::model::version::GpoVersion;
 use crate::session::DomainSession;
+use crate::session::read::unreadable_attributes;
 
 /// The RID of Domain Computers.
 const DOMAIN_COMPUTERS: u32 = 515;
@@ -89,10 +92,14 @@ pub async fn applied_to(
         Half::User => AccessToken::new([session.info().domain_sid.with_rid(DOMAIN_COMPUTERS)]),
     };
     let reached = client::precedence(&soms);
-    let gpos = directory.gpos().await?;
+    messages.extend(soms.iter().filter_map(Som::unreadable_links));
+    let list = directory.gpo_list().await?;
+    messages.extend(list.warnings(&session.info().base));
+    let existences = list.existences();
+    let gpos = list.gpos;
     let mut order: Vec<&GpoObject> = Vec::new();
     let mut links: BTreeMap<Guid, Vec<Reached>> = BTreeMap::new();
-    let mut strangers: Vec<String> = Vec::new();
+    let mut strangers: Vec<Reached> = Vec::new();
     for link in reached {
         match gpos.iter().find(|gpo| client::is_to(&link, &gpo.dn)) {
             Some(gpo) => {
@@ -102,7 +109,7 @@ pub async fn applied_to(
                 }
                 known.push(link);
             }
-            None => strangers.push(format!("{} ({})", link.gpo, link.target)),
+            None => strangers.push(link),
         }
     }
     let mut verdicts = Vec::new();
@@ -129,15 +136,26 @@ pub async fn applied_to(
     if let Some(gpo) = only {
         verdicts.retain(|verdict| verdict.guid == Some(gpo.guid));
     }
-    for stranger in strangers {
-        messages.push(StatusMessage::info(
-            Code::OtherGpo,
-            format!(
-                "a link refers to a GPO that does not exist in this domain: {}",
-                printable(&stranger)
+    messages.extend(strangers.iter().map(|link| {
+        let guid = Dn::parse(&link.gpo)
+            .ok()
+            .and_then(|dn| dn.gpo_guid(&session.info().base));
+        let place = printable(&format!("{} ({})", link.gpo, link.target));
+        match guid.map(|guid| existences.of(guid)) {
+            Some(Existence::Unreadable) => StatusMessage::info(
+                Code::UnreadableGpo,
+                format!("whether a linked GPO applies is not known, because this account may not read it: {place}"),
             ),
-        ));
-    }
+            Some(Existence::Unknown) => StatusMessage::warning(
+                Code::UnlistedGpos,
+                format!("whether a linked GPO exists is not known, because this account may not list all GPOs: {place}"),
+            ),
+            _ => StatusMessage::info(
+                Code::OtherGpo,
+                format!("a link refers to a GPO that does not exist in this domain: {place}"),
+            ),
+        }
+    }));
     Ok(Applied {
         account,
         half,
@@ -245,11 +263,23 @@ async fn see(
 ) -> Result<Seen> {
     let wmi_filter = match gpo.wmi_filter.as_deref().and_then(WmiFilterLink::parse) {
         None => None,
-        Some(link) => {
-            let filter = session.directory().wmi_filter(link.id).await?;
-            Some(filter.map(|filter| filter.name))
-        }
+        Some(link) => match session.directory().wmi_filter(link.id).await? {
+            WmiFilterLookup::Unreadable => {
+                messages.push(unreadable_filter(&link).of_gpo(&gpo.display_name));
+                Some(Some(link.id.to_string()))
+            }
+            found => Some(found.name()),
+        },
     };
+    messages.extend(unreadable_attributes(gpo));
+    if !gpo.may_read("nTSecurityDescriptor") {
+        let text = "this account may not read the permissions of the GPO, so whether they let the account apply it is not known";
+        messages.push(
+            StatusMessage::warning(Code::UnreadableDescriptor, text)
+                .of_gpo(&gpo.display_name)
+                .with_hint(READ_WITH_MORE_RIGHTS),
+        );
+    }
     let sysvol_version = match sysvol_version(session, gpo.guid).await {
         // This account may have fewer rights than the client.
         Err(error) if error.kind() == ErrorKind::Denied => {
@@ -266,9 +296,15 @@ async fn see(
         other => other?,
     };
     Ok(Seen {
-        functionality_version: gpo.functionality_version,
+        functionality_version: match gpo.may_read("gPCFunctionalityVersion") {
+            true => gpo.functionality_version,
+            // Every editor writes this one.
+            false => Some(2),
+        },
         flags: gpo.flags,
         descriptor: SecurityDescriptor::parse(&gpo.security_descriptor).ok(),
+        is_descriptor_unread: !gpo.may_read("nTSecurityDescriptor"),
+        is_version_unread: !gpo.may_read("versionNumber"),
         directory_version: gpo.version,
         sysvol_version,
         wmi_filter,

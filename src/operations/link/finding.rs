@@ -1,6 +1,7 @@
 //! The findings about a link: whether it refers to a GPO of the domain.
 
 use crate::directory::links::Som;
+use crate::directory::unreadable::{Existence, READ_WITH_MORE_RIGHTS};
 use crate::message::{Code, StatusMessage, printable, shell_word};
 use crate::model::dn::Dn;
 use crate::model::gp_link::GpLink;
@@ -9,13 +10,13 @@ use crate::model::reference::Place;
 
 /// The finding about a link that does not refer to a GPO of the domain but to a server, a domain outside the forest, a GPO that
 /// does not exist, or no GPO at all [MS-GPOL 2.2.2]. `base` is the DN of the domain, `forest` are those of the domains of its
-/// forest; `exists` reports whether a GPO of the domain exists.
+/// forest; `existence` reports whether a GPO of the domain exists.
 pub fn link_finding(
     base: &Dn,
     forest: &[Dn],
     som: &Som,
     link: &GpLink,
-    exists: impl Fn(Guid) -> bool,
+    existence: impl Fn(Guid) -> Existence,
 ) -> Option<StatusMessage> {
     let place = som.dn.canonical_name();
     let shown = printable(&link.dn);
@@ -34,7 +35,28 @@ pub fn link_finding(
             return Some(no_gpo(som, &place, &shown));
         };
         if let Some(guid) = dn.gpo_guid(base) {
-            return (!exists(guid)).then(|| dangling_link(som, guid));
+            return match existence(guid) {
+                Existence::Readable => None,
+                Existence::Absent => Some(dangling_link(som, guid)),
+                Existence::Unreadable => Some(link_to_unread(
+                    som,
+                    StatusMessage::info(
+                        Code::UnreadableGpo,
+                        format!(
+                            "{place} is linked to {guid}, which exists and which this account may not read"
+                        ),
+                    ),
+                )),
+                Existence::Unknown => Some(link_to_unread(
+                    som,
+                    StatusMessage::warning(
+                        Code::UnlistedGpos,
+                        format!(
+                            "{place} is linked to {guid}; whether it exists is not known, because this account may not list all GPOs"
+                        ),
+                    ),
+                )),
+            };
         }
         let domain = dn.dns_domain();
         let same = |known: &Dn| known.dns_domain().eq_ignore_ascii_case(&domain);
@@ -83,6 +105,13 @@ fn dangling_link(som: &Som, guid: Guid) -> StatusMessage {
     ))
 }
 
+/// The finding about a link to a GPO that this account may not read: nothing is wrong with the link as far as it can tell.
+fn link_to_unread(som: &Som, message: StatusMessage) -> StatusMessage {
+    message
+        .at(Place::file(som.dn.to_string()).key("gPLink"))
+        .with_hint(READ_WITH_MORE_RIGHTS)
+}
+
 /// The finding about a link to something that is not the container of a GPO.
 fn no_gpo(som: &Som, place: &str, shown: &str) -> StatusMessage {
     StatusMessage::warning(
@@ -114,13 +143,17 @@ mod tests {
                 kind: SomKind::OrganizationalUnit,
                 gp_link: Some(value.clone()),
                 gp_options: None,
+                unreadable: Vec::new(),
             };
             let links = LinkList::parse(&value);
             assert_eq!(links.len(), 1, "{value}");
             let forest = [base.clone(), child.clone()];
             let link = links.get(1).unwrap();
             let message = link_finding(&base, &forest, &som, link, |known| {
-                known.to_string() == guid
+                match known.to_string() == guid {
+                    true => Existence::Readable,
+                    false => Existence::Absent,
+                }
             })?;
             assert!(message.hint.is_some());
             assert_eq!(message.place.unwrap().file, "OU=Staff,DC=src,DC=test");
@@ -189,6 +222,48 @@ mod tests {
                 Some((severity, code.to_owned())),
                 "{target}"
             );
+        }
+    }
+
+    #[test]
+    fn no_link_is_to_be_removed_because_this_account_does_not_see_the_gpo() {
+        let dn = |text: &str| Dn::parse(text).unwrap();
+        let base = dn("DC=src,DC=test");
+        let guid = "{31B2F340-016D-11D2-945F-00C04FB984F9}";
+        let value = format!("[LDAP://cn={guid},cn=policies,cn=system,DC=src,DC=test;0]");
+        let som = Som {
+            dn: base.clone(),
+            kind: SomKind::Domain,
+            gp_link: Some(value.clone()),
+            gp_options: None,
+            unreadable: Vec::new(),
+        };
+        let links = LinkList::parse(&value);
+        for (existence, severity, code, removes) in [
+            (
+                Existence::Absent,
+                Severity::Warning,
+                Code::DanglingLink,
+                true,
+            ),
+            (
+                Existence::Unreadable,
+                Severity::Info,
+                Code::UnreadableGpo,
+                false,
+            ),
+            (
+                Existence::Unknown,
+                Severity::Warning,
+                Code::UnlistedGpos,
+                false,
+            ),
+        ] {
+            let link = links.get(1).unwrap();
+            let message = link_finding(&base, &[], &som, link, |_| existence).unwrap();
+            assert_eq!((message.severity, message.code), (severity, code));
+            assert_eq!(message.hint.unwrap().contains("remove"), removes);
+            assert_eq!(message.text.contains("does not exist"), removes);
         }
     }
 }
