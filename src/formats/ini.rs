@@ -180,7 +180,7 @@ impl IniFile {
     /// Parses a file in any encoding.
     ///
     /// # Errors
-    /// As [`text::decode`]: only when the file contradicts its own byte order mark.
+    /// As [`text::decode`].
     pub fn parse(bytes: &[u8]) -> Result<Self, TextError> {
         let (encoding, text) = text::decode(bytes)?;
         // Counted first: a list that grows would hold many times the bytes of a file of empty lines.

@@ -1,5 +1,7 @@
 //! Lossless text files: the encoding is detected, remembered and used again for writing.
 
+mod mixed;
+
 use std::fmt;
 
 /// The encoding of a text file.
@@ -35,6 +37,17 @@ pub enum TextError {
     /// Invalid UTF-8 after the UTF-8 mark.
     #[error("the file is marked as UTF-8 but is not at byte {0}")]
     NotUtf8(usize),
+    /// UTF-16 in which the characters from this byte on are shifted by a byte.
+    #[error(
+        "the file is UTF-16, and a byte too few or too many before byte {0} makes other characters of what follows"
+    )]
+    Shifted(usize),
+    /// UTF-16 with 8-bit text in it from this byte on.
+    #[error("the file is marked as UTF-16 but holds 8-bit text from byte {0} on")]
+    EightBitInside(usize),
+    /// A byte order mark begins a line, as where files were joined.
+    #[error("line {0} begins with a second byte order mark, which hides what follows it")]
+    MarkInside(usize),
     /// A text file contains a NUL character.
     #[error("line {0} contains a NUL character, so this is not a text file")]
     Nul(usize),
@@ -71,32 +84,62 @@ const BOM_8: &[u8] = &[0xEF, 0xBB, 0xBF];
 ///
 /// # Errors
 /// [`TextError`] when the file contradicts its own mark: an odd number of bytes or an unpaired surrogate in UTF-16, or
-/// invalid UTF-8 after the UTF-8 mark. Files without a mark are always accepted.
+/// invalid UTF-8 after the UTF-8 mark; and when it is in another encoding somewhere: UTF-16 that is shifted by a byte, 8-bit
+/// text in UTF-16, a second mark at the start of a line.
 pub fn decode(bytes: &[u8]) -> Result<(TextEncoding, String), TextError> {
     if let Some(rest) = bytes.strip_prefix(BOM_16LE) {
         let text = utf16(rest, u16::from_le_bytes, 2)?;
-        return Ok((TextEncoding::Utf16Le { bom: true }, text));
+        return of_one_encoding(TextEncoding::Utf16Le { bom: true }, text, rest);
     }
     if let Some(rest) = bytes.strip_prefix(BOM_16BE) {
-        return Ok((TextEncoding::Utf16Be, utf16(rest, u16::from_be_bytes, 2)?));
+        let text = utf16(rest, u16::from_be_bytes, 2)?;
+        return of_one_encoding(TextEncoding::Utf16Be, text, rest);
     }
     if let Some(rest) = bytes.strip_prefix(BOM_8) {
         let text = std::str::from_utf8(rest)
             .map_err(|error| TextError::NotUtf8(error.valid_up_to().saturating_add(3)))?;
-        return Ok((TextEncoding::Utf8 { bom: true }, text.to_owned()));
+        return of_one_encoding(TextEncoding::Utf8 { bom: true }, text.to_owned(), rest);
     }
+    // A guess, which text of another encoding within it contradicts.
     if looks_like_utf16le(bytes)
         && let Ok(text) = decode_utf16le(bytes)
+        && let Ok(read) = of_one_encoding(TextEncoding::Utf16Le { bom: false }, text, bytes)
     {
-        return Ok((TextEncoding::Utf16Le { bom: false }, text));
+        return Ok(read);
     }
-    Ok(match std::str::from_utf8(bytes) {
+    let (encoding, text) = match std::str::from_utf8(bytes) {
         Ok(text) => (TextEncoding::Utf8 { bom: false }, text.to_owned()),
         Err(_) => (
             TextEncoding::EightBit,
             bytes.iter().copied().map(char::from).collect(),
         ),
-    })
+    };
+    of_one_encoding(encoding, text, bytes)
+}
+
+/// Refuses text that was in another encoding somewhere. `body` is what follows the mark of the file.
+fn of_one_encoding(
+    encoding: TextEncoding,
+    text: String,
+    body: &[u8],
+) -> Result<(TextEncoding, String), TextError> {
+    let units = body.chunks_exact(2).filter_map(|pair| pair.try_into().ok());
+    match encoding {
+        TextEncoding::Utf16Le { bom } => {
+            let offset = if bom { BOM_16LE.len() } else { 0 };
+            mixed::check_units(units.map(u16::from_le_bytes), offset, true)?;
+        }
+        TextEncoding::Utf16Be => {
+            mixed::check_units(units.map(u16::from_be_bytes), BOM_16BE.len(), false)?;
+        }
+        TextEncoding::Utf8 { .. } | TextEncoding::EightBit => {}
+    }
+    match encoding {
+        // The mark of UTF-8, byte by byte.
+        TextEncoding::EightBit => mixed::check_marks(&text, &["\u{ef}\u{bb}\u{bf}"])?,
+        _ => mixed::check_marks(&text, &["\u{feff}"])?,
+    }
+    Ok((encoding, text))
 }
 
 /// Decodes UTF-16LE without a byte order mark, such as GPO.cmt.
@@ -148,7 +191,7 @@ pub fn encode(encoding: TextEncoding, text: &str) -> Result<Vec<u8>, TextError> 
             let told = match decode(&out) {
                 Ok((_, read)) if read == text => return Ok(out),
                 Ok((told, _)) => told,
-                // Only files with a byte order mark are rejected.
+                // What is rejected has a byte order mark, at its start or, as UTF-8, at the start of a line.
                 Err(_) if out.starts_with(BOM_16LE) => TextEncoding::Utf16Le { bom: true },
                 Err(_) if out.starts_with(BOM_16BE) => TextEncoding::Utf16Be,
                 Err(_) => TextEncoding::Utf8 { bom: true },
@@ -208,8 +251,8 @@ mod tests {
         assert_eq!(round("ä".as_bytes()).0, TextEncoding::Utf8 { bom: false });
         assert_eq!(round(b"\x90V\x82\xB5").0, TextEncoding::EightBit);
         assert_eq!(round(b"").0, TextEncoding::Utf8 { bom: false });
-        // A second mark is a character of the text.
-        assert_eq!(round(b"\xFF\xFE\xFF\xFE").1, "\u{feff}");
+        // A mark within a line is a character of the text.
+        assert_eq!(round(b"\xFF\xFEa\0\xFF\xFE").1, "a\u{feff}");
     }
 
     #[test]
@@ -271,7 +314,12 @@ mod tests {
             bytes.extend(units.iter().flat_map(|u| u.to_le_bytes()));
             match decode(&bytes) {
                 Ok((encoding, text)) => prop_assert_eq!(encode(encoding, &text).unwrap(), bytes),
-                Err(_) => prop_assert!(String::from_utf16(&units).is_err()),
+                Err(TextError::UnpairedSurrogate(_)) => {
+                    prop_assert!(String::from_utf16(&units).is_err());
+                }
+                Err(error) => prop_assert!(
+                    matches!(error, TextError::Shifted(_) | TextError::EightBitInside(_) | TextError::MarkInside(_))
+                ),
             }
         }
     }

@@ -388,12 +388,7 @@ mod tests {
 
     #[test]
     fn reports_paths_in_unknown_notation() {
-        for text in [
-            r#"{"a":"\\\\old\\share\\x"}"#,
-            r"\\\\old\\share",
-            r"\\old/share/x",
-            r"run \\old\\share",
-        ] {
+        for text in [r"\\\old\share", r"\\old/share/x", r"run \\old\\share"] {
             assert_eq!(
                 rewritten(text),
                 (RewrittenText::Unchanged, vec![Code::UnreadPath]),
@@ -441,6 +436,25 @@ mod tests {
             rewritten("O:S-1-5-7G:BAD:(D;;0X1;;;DU)(A;;RC;;;S-1-5-7)").0,
             changed("O:S-1-5-9G:BAD:(D;;0X1;;;DU)(A;;RC;;;S-1-5-9)")
         );
+    }
+
+    #[test]
+    fn paths_are_written_in_their_notation() {
+        for (text, expected) in [
+            (r"\\old\a\x \\old\b", r"\\new\a\x \\new\b"),
+            (
+                r#"{"a":"\\\\old\\share\\x"}"#,
+                r#"{"a":"\\\\new\\share\\x"}"#,
+            ),
+            (r"\\?\UNC\old\a b\c", r"\\?\UNC\new\a b\c"),
+            (r"x \\?\unc\old\a\ y", r"x \\?\unc\new\a\ y"),
+            ("file://old/a%20b/c", "file://new/a%20b/c"),
+            ("x file:////old/a/ y", "x file:////new/a/ y"),
+            ("//old/a/b", "//new/a/b"),
+            (r"see \\old\a.", r"see \\new\a."),
+        ] {
+            assert_eq!(rewritten(text), (changed(expected), Vec::new()), "{text}");
+        }
     }
 
     #[test]

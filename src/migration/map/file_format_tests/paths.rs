@@ -157,7 +157,7 @@ async fn unc_paths_in_every_spelling_that_windows_accepts() {
     let (new, _) = run(file, &text, true).await.unwrap();
     assert_eq!(new, text.replace(r"\\old\share", r"\\new\s"));
     // A path in any other spelling is reported, and fails with an exclusive table.
-    let text = "[Logon]\r\n0CmdLine=x\r\n0Parameters=\\\\\\\\old\\\\share\r\n";
+    let text = "[Logon]\r\n0CmdLine=x\r\n0Parameters=run \\\\old\\\\share\r\n";
     let (_, report) = run(script, text, false).await.unwrap();
     assert!(codes(&report).contains(&Code::UnreadPath));
     let error = run(script, text, true).await.unwrap_err();
