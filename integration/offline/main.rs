@@ -10,6 +10,7 @@
 
 mod backup_folders;
 mod backups;
+mod checked;
 mod codes;
 mod conformance;
 mod edited_journals;

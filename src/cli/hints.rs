@@ -202,6 +202,7 @@ fn hint(message: &StatusMessage) -> Option<Cow<'static, str>> {
         Code::LinksNotRestored => "use --with-links to restore them too",
         Code::WmiFilterMissing => "remove the link with: gpoctl wmi link GPO --none",
         Code::WmiLinkBroken => "set or remove it with: gpoctl wmi link",
+        Code::FunctionalityVersion => "gpoctl check --fix sets it to 2",
         Code::ExtensionsCase | Code::ExtensionsOrder => "gpoctl check --fix sorts it",
         Code::DescriptorDiffers => {
             "gpoctl check --fix sets them, like samba-tool ntacl sysvolreset or GPMC"

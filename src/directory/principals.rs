@@ -89,13 +89,18 @@ impl Candidate {
 
     fn principal(&self, info: &DomainInfo) -> Principal {
         if self.sid.is_domain_sid() {
-            Principal::of_domain(
+            let mut principal = Principal::of_domain(
                 self.sid.clone(),
                 &self.account,
                 self.kind,
                 &info.netbios_domain,
                 &info.dns_domain.lower(),
-            )
+            );
+            // A computer may have one too, which GPMC does not write.
+            if let (Some(upn), PrincipalType::User) = (&self.upn, self.kind) {
+                principal.upn.clone_from(upn);
+            }
+            principal
         } else {
             // A built-in group that the table of well-known ones does not contain belongs to no domain.
             Principal {

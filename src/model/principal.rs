@@ -63,12 +63,13 @@ pub struct Principal {
     pub netbios_domain: String,
     /// The DNS name of its domain.
     pub dns_domain: String,
-    /// `sAMAccountName@dns.domain`, which GPMC writes for groups and computers too; not `userPrincipalName`.
+    /// The account's own `userPrincipalName`, as GPMC writes it; for one that has none, such as a group or computer,
+    /// `sAMAccountName@dns.domain`.
     pub upn: String,
 }
 
 impl Principal {
-    /// A principal of a domain, with the UPN in GPMC's form.
+    /// A principal of a domain, without a UPN of its own.
     pub fn of_domain(
         sid: Sid,
         sam_account_name: &str,

@@ -13,7 +13,9 @@ pub mod facts;
 mod file_entries;
 #[doc(hidden)]
 pub mod findings;
+mod policy_folders;
 pub mod repair;
+mod settings_files;
 pub mod target;
 
 use std::collections::BTreeMap;
@@ -24,15 +26,12 @@ use self::facts::Facts;
 use self::file_entries::Expected;
 use super::link::{link_finding, unknown_link};
 use crate::directory::GpoObject;
-use crate::directory::unreadable::{Existence, Existences, READ_WITH_MORE_RIGHTS};
+use crate::directory::unreadable::Existences;
 use crate::error::Result;
 use crate::message::{Code, Severity, StatusMessage, printable};
 use crate::model::gp_link::LinkList;
-use crate::model::guid::Guid;
-use crate::model::reference::Place;
 use crate::progress::{Control, Phase};
 use crate::session::DomainSession;
-use crate::sysvol::gpt::left_probe;
 
 /// How many GPOs are read at the same time.
 const AT_ONCE: usize = 8;
@@ -130,74 +129,13 @@ pub async fn check_domain(session: &DomainSession, control: &Control) -> Result<
     report.unreadable = list.unreadable.len();
     report.messages = list.warnings(&session.info().base);
     let known = list.existences();
-    folders_without_gpo(session, &known, &mut report.messages).await?;
+    policy_folders::without_gpo(session, &known, &mut report.messages).await?;
     wrong_links(session, &known, &mut report.messages).await?;
     same_names(&list.gpos, &mut report.messages);
     report
         .messages
         .sort_by_key(|message| std::cmp::Reverse(message.severity));
     Ok(report)
-}
-
-async fn folders_without_gpo(
-    session: &DomainSession,
-    known: &Existences,
-    messages: &mut Vec<StatusMessage>,
-) -> Result<()> {
-    let (folders, others) = facts::policy_folders(session).await?;
-    let mut unknown = Vec::new();
-    for guid in folders {
-        match known.of(guid) {
-            Existence::Absent => messages.push(
-                StatusMessage::warning(
-                    Code::FolderWithoutGpo,
-                    format!("SYSVOL contains the folder {guid}, but the directory contains no such GPO"),
-                )
-                .at(Place::file(guid.to_string()))
-                .with_hint("wait for replication; then save the folder and remove it by hand, or restore the GPO from a backup"),
-            ),
-            Existence::Unknown => unknown.push(guid),
-            Existence::Readable | Existence::Unreadable => {}
-        }
-    }
-    if !unknown.is_empty() {
-        let (folders, whether) = match unknown.len() {
-            1 => ("1 folder".to_owned(), "whether it belongs to a GPO"),
-            number => (format!("{number} folders"), "whether they belong to GPOs"),
-        };
-        let names: Vec<String> = unknown.iter().take(5).map(Guid::to_string).collect();
-        let others = if unknown.len() > names.len() {
-            ", …"
-        } else {
-            ""
-        };
-        messages.push(
-            StatusMessage::warning(
-                Code::UnlistedGpos,
-                format!(
-                    "SYSVOL contains {folders} of which this account does not see a GPO, and {whether} is not known: {}{others}",
-                    names.join(", ")
-                ),
-            )
-            .with_hint(READ_WITH_MORE_RIGHTS),
-        );
-    }
-    // PolicyDefinitions and Starter GPOs belong there; conflict copies made by replication do not.
-    for name in others {
-        if let Some(probe) = left_probe(&name) {
-            messages.push(probe);
-        } else if name.to_ascii_uppercase().contains("_NTFRS_") || name.contains('{') {
-            messages.push(
-                StatusMessage::warning(
-                    Code::OddPolicyFolder,
-                    format!("SYSVOL contains the folder \"{}\", which does not belong to any GPO", printable(&name)),
-                )
-                .at(Place::file(printable(&name)))
-                .with_hint("replication renames a folder when two domain controllers created the same one; compare the two and remove this one by hand"),
-            );
-        }
-    }
-    Ok(())
 }
 
 async fn wrong_links(

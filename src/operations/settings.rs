@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 
+use super::check::extensions::{self, Half};
+use crate::directory::GpoObject;
 use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::message::{Code, StatusMessage, printable};
 use crate::migration::report::MappingReport;
@@ -9,6 +11,7 @@ use crate::model::allowed_object::AllowedObject;
 use crate::model::directory_object::{AttributeValues, DirectoryObject};
 use crate::model::extension_list::ExtensionList;
 use crate::model::gpt_tree::GptTree;
+use crate::model::reference::Place;
 use crate::model::security_descriptor::{SecurityDescriptor, control, grants_same_access};
 use crate::model::snapshot::WmiFilterLink;
 use crate::model::status_flags;
@@ -68,6 +71,23 @@ pub(super) fn wmi_link(live: Option<&LiveGpo>, link: &WmiFilterLink) -> String {
     .unwrap_or_else(|| link.to_attribute())
 }
 
+/// A warning about an existing GPO that no client applies, whatever its settings are.
+fn skipped_by_clients(object: &GpoObject) -> Option<StatusMessage> {
+    let version = object.functionality_version;
+    if version == Some(2) || !object.may_read("gPCFunctionalityVersion") {
+        return None;
+    }
+    let value = version.map_or_else(|| "absent".to_owned(), |version| version.to_string());
+    Some(
+        StatusMessage::warning(
+            Code::FunctionalityVersion,
+            format!("gPCFunctionalityVersion is {value}, so clients skip the GPO until it is 2"),
+        )
+        .at(Place::file(object.dn.to_string()).key("gPCFunctionalityVersion"))
+        .with_hint("set it to 2"),
+    )
+}
+
 impl NewSettings<'_> {
     /// The plan.
     ///
@@ -109,6 +129,17 @@ impl NewSettings<'_> {
             .into_iter()
             .filter_map(|(list, attribute)| extension_findings(list, attribute)),
         );
+        let needed =
+            extensions::needed(&self.tree, self.directory_objects.iter().map(AsRef::as_ref));
+        for (half, list) in [
+            (Half::Computer, &self.machine_extensions),
+            (Half::User, &self.user_extensions),
+        ] {
+            self.messages
+                .extend(extensions::missing(&needed, half, list));
+        }
+        self.messages
+            .extend(self.live.and_then(|live| skipped_by_clients(&live.object)));
         let intent = Intent {
             descriptor: self.new_descriptor()?,
             attributes: settings_come.then_some(NewAttributes {

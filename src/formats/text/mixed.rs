@@ -212,7 +212,7 @@ mod tests {
                     b"\n".to_vec(),
                 ]
                 .concat(),
-                Err(Shifted(4)),
+                Err(Shifted(2)),
             ),
             (
                 "high byte first, 8-bit text",

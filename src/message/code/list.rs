@@ -24,6 +24,9 @@ codes! {
     BareSource "bare-source" [Warning]
         "the source of a row has no domain, so the row matches nothing",
         "write name@domain or DOMAIN\\name; bare names and SIDs need the type Unknown";
+    BrokenFile "broken-file" [Warning, Error]
+        "a file with settings cannot be read, so clients do not apply its settings, or editors do not show it",
+        "restore the GPO from a backup, or save the settings again in an editor";
     BrokenGplink "broken-gplink" [Warning]
         "gPLink of a domain, OU or site cannot be read",
         "repair the links of this object";
@@ -168,9 +171,9 @@ codes! {
     ForeignSidLeft "foreign-sid-left" [Warning]
         "a SID of a third domain is left unchanged and does not exist in the target",
         "add a row for it to the migration table";
-    FunctionalityVersion "functionality-version" [Error]
+    FunctionalityVersion "functionality-version" [Warning, Error]
         "gPCFunctionalityVersion is not 2, so clients skip the GPO",
-        "set it to 2";
+        "run gpoctl check --fix, which sets it to 2";
     GpoDeletedSince "gpo-deleted-since" [Info]
         "a GPO that the operation changed was deleted since, so nothing of it is put back",
         "no action is needed";
@@ -308,7 +311,7 @@ codes! {
         "check the permissions of the restored GPO";
     NoReadForComputers "no-read-for-computers" [Warning]
         "computers may not read the GPO, so its user settings are not applied (MS16-072)",
-        "grant Read to Domain Computers or Authenticated Users";
+        "grant Read to Domain Computers or Authenticated Users, unless that is meant";
     NoRow "no-row" [Warning]
         "a reference cannot be written as a row of a migration table",
         "change the GPO by hand";
@@ -318,6 +321,9 @@ codes! {
     NotAFile "not-a-file" [Warning, Error]
         "an entry of the backup is not a plain file or folder; it is not read",
         "remove it, or use another backup";
+    NotAGpo "not-a-gpo" [Info]
+        "a folder in Policies on SYSVOL has the name of a GPO and is none",
+        "find out whose it is before you remove it";
     NotAMigrationTable "not-a-migration-table" [Error]
         "the file is not a GPMC migration table",
         "choose another file";

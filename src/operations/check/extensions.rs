@@ -2,9 +2,13 @@
 
 use crate::formats::fdeploy::Fdeploy;
 use crate::formats::scripts::Scripts;
+use crate::message::{Code, StatusMessage};
+use crate::model::client_extension;
 use crate::model::directory_object::DirectoryObject;
+use crate::model::extension_list::ExtensionList;
 use crate::model::gpt_tree::GptTree;
 use crate::model::guid::Guid;
+use crate::model::reference::Place;
 use crate::model::safe_name::RelPath;
 
 /// One half of a GPO.
@@ -23,6 +27,14 @@ impl Half {
         match self {
             Self::Computer => "Machine",
             Self::User => "User",
+        }
+    }
+
+    /// The attribute with its list of extensions [MS-GPOL 2.2.4].
+    pub fn attribute(self) -> &'static str {
+        match self {
+            Self::Computer => "gPCMachineExtensionNames",
+            Self::User => "gPCUserExtensionNames",
         }
     }
 
@@ -106,7 +118,10 @@ const PREFERENCES: &[(&str, &str)] = &[
 
 /// The settings of a GPO that need an extension, sorted by place. Empty files need none: editors leave a header or an empty
 /// section behind.
-pub fn needed(tree: &GptTree, objects: &[DirectoryObject]) -> Vec<Needed> {
+pub fn needed<'a>(
+    tree: &GptTree,
+    objects: impl IntoIterator<Item = &'a DirectoryObject>,
+) -> Vec<Needed> {
     let mut found: Vec<Needed> = tree
         .files()
         .filter_map(|(path, content)| {
@@ -137,6 +152,48 @@ pub fn needed(tree: &GptTree, objects: &[DirectoryObject]) -> Vec<Needed> {
         });
     }
     found
+}
+
+/// Warnings for the settings whose extension is not in the list of their half, so that clients do not process them. A list that
+/// cannot be read is a finding of its own.
+pub fn missing(needed: &[Needed], half: Half, list: &ExtensionList) -> Vec<StatusMessage> {
+    let Ok(blocks) = list.blocks() else {
+        return Vec::new();
+    };
+    let attribute = half.attribute();
+    let mut missing: Vec<&Needed> = needed
+        .iter()
+        .filter(|setting| setting.half == half)
+        .filter(|setting| {
+            blocks
+                .iter()
+                .all(|(listed, _)| *listed != setting.extension)
+        })
+        .collect();
+    missing.dedup_by_key(|setting| setting.extension);
+    let warning = |setting: &Needed| {
+        let tool_of = blocks
+            .iter()
+            .find(|(_, tools)| tools.contains(&setting.extension))
+            .map(|(listed, _)| {
+                let name = client_extension::name_of(*listed);
+                name.map_or_else(|| listed.to_string(), str::to_owned)
+            });
+        let how = match tool_of {
+            Some(listed) => format!(
+                "lists {} ({}) only as a tool of {listed}",
+                setting.extension, setting.name
+            ),
+            None => format!("does not list {} ({})", setting.extension, setting.name),
+        };
+        StatusMessage::warning(
+            Code::ExtensionMissing,
+            format!("{attribute} {how}, so clients do not process its settings"),
+        )
+        .at(Place::file(setting.place.clone()))
+        .with_hint("if the setting is meant to apply, open and save it in an editor")
+    };
+    missing.into_iter().map(warning).collect()
 }
 
 /// The extensions whose settings have a known place, each once.
@@ -237,7 +294,7 @@ mod tests {
             ),
             ("Adm/notes.txt", "x"),
         ]);
-        let found = needed(&tree, &[]);
+        let found = needed(&tree, []);
         let short: Vec<(Half, &str)> = found.iter().map(|one| (one.half, one.name)).collect();
         assert_eq!(
             short,
@@ -248,6 +305,43 @@ mod tests {
                 (Half::User, "Scripts"),
             ]
         );
+    }
+
+    /// An extension that stands behind another one in its brackets is a tool of that one, to every client.
+    #[test]
+    fn an_extension_that_is_listed_as_a_tool_is_missing() {
+        let tree = tree(&[
+            (
+                "Machine/Scripts/scripts.ini",
+                "[Startup]\r\n0CmdLine=a.cmd\r\n",
+            ),
+            ("Machine/Registry.pol", "PReg\u{1}\0\0\0[x"),
+        ]);
+        let needed = needed(&tree, []);
+        let said = |list: &str| -> Vec<String> {
+            let list = ExtensionList::new(list);
+            let found = missing(&needed, Half::Computer, &list).into_iter();
+            found.map(|it| it.text).collect()
+        };
+        let (registry, scripts) = (
+            "{35378EAC-683F-11D2-A89A-00C04FBBCFA2}",
+            "{42B5FAAE-6536-11D2-AE5A-0000F87571E3}",
+        );
+        let as_tool = format!(
+            "gPCMachineExtensionNames lists {scripts} (Scripts) only as a tool of Registry, so clients do not process its settings"
+        );
+        assert_eq!(said(&format!("[{registry}{scripts}]")), [as_tool]);
+        let absent = format!(
+            "gPCMachineExtensionNames does not list {scripts} (Scripts), so clients do not process its settings"
+        );
+        assert_eq!(said(&format!("[{registry}]")), [absent]);
+        assert_eq!(said("").len(), 2);
+        assert_eq!(
+            said(&format!("[{registry}][{scripts}]")),
+            Vec::<String>::new()
+        );
+        assert_eq!(said("[{"), Vec::<String>::new());
+        assert!(missing(&needed, Half::User, &ExtensionList::default()).is_empty());
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use super::extensions::{self, Half};
 use super::facts::{Facts, Folder};
+use super::settings_files;
 use crate::directory::unreadable::READ_WITH_MORE_RIGHTS;
 use crate::formats::gpt_ini;
 use crate::message::{Code, StatusMessage, printable};
@@ -34,6 +35,7 @@ pub fn findings(facts: &Facts, domain_sid: &Sid) -> Vec<StatusMessage> {
         ),
         Some(folder) => {
             found.extend(folder.messages.iter().cloned());
+            found.extend(settings_files::broken(&folder.tree));
             versions(facts, folder, &mut found);
             lists(facts, folder, &mut found);
             descriptors(facts, folder, &mut found);
@@ -142,9 +144,10 @@ fn versions(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
     let shown = |version: Option<GpoVersion>| {
         version.map_or_else(|| "absent".to_owned(), GpoVersion::in_words)
     };
-    if sysvol.is_none()
-        || (may_compare && sysvol.unwrap_or_default() != facts.object.version.unwrap_or_default())
-    {
+    let of_directory = facts.object.version;
+    let differs =
+        of_directory.is_none() || sysvol.unwrap_or_default() != of_directory.unwrap_or_default();
+    if sysvol.is_none() || (may_compare && differs) {
         found.push(
             StatusMessage::warning(
                 Code::VersionMismatch,
@@ -205,18 +208,11 @@ fn versions(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
 
 fn lists(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
     let needed = extensions::needed(&folder.tree, &facts.children);
-    for (half, attribute, list) in [
-        (
-            Half::Computer,
-            "gPCMachineExtensionNames",
-            &facts.object.machine_extensions,
-        ),
-        (
-            Half::User,
-            "gPCUserExtensionNames",
-            &facts.object.user_extensions,
-        ),
+    for (half, list) in [
+        (Half::Computer, &facts.object.machine_extensions),
+        (Half::User, &facts.object.user_extensions),
     ] {
+        let attribute = half.attribute();
         if !facts.object.may_read(attribute) {
             continue;
         }
@@ -234,24 +230,7 @@ fn lists(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
         if let Some(ordered) = list.in_order() {
             found.push(unordered(list, &ordered).at(place()));
         }
-        let mut missing: Vec<_> = needed
-            .iter()
-            .filter(|setting| setting.half == half && !list.contains(setting.extension))
-            .collect();
-        missing.dedup_by_key(|setting| setting.extension);
-        for setting in missing {
-            found.push(
-                StatusMessage::warning(
-                    Code::ExtensionMissing,
-                    format!(
-                        "{} does not list {} ({}), so clients do not process its settings",
-                        attribute, setting.extension, setting.name
-                    ),
-                )
-                .at(Place::file(setting.place.clone()))
-                .with_hint("if the setting is meant to apply, open and save it in an editor"),
-            );
-        }
+        found.extend(extensions::missing(&needed, half, list));
         for (extension, name) in extensions::known() {
             let used = needed
                 .iter()
@@ -410,15 +389,34 @@ fn reading(facts: &Facts, domain_sid: &Sid, found: &mut Vec<StatusMessage>) {
     let Ok(descriptor) = SecurityDescriptor::parse(&facts.object.security_descriptor) else {
         return;
     };
+    if !has_user_settings(facts) {
+        return;
+    }
     let computer = AccessToken::new([domain_sid.with_rid(DOMAIN_COMPUTERS)]);
     if may_read(&descriptor, &computer) != AccessDecision::Granted {
         found.push(
             StatusMessage::warning(
                 Code::NoReadForComputers,
-                "neither Authenticated Users nor Domain Computers may read the GPO, so its user settings are not applied anywhere (MS16-072)",
+                "neither Authenticated Users nor Domain Computers may read the GPO, so its user settings are applied only on computers that may read it as members of another group (MS16-072)",
             )
             .at(Place::file(facts.object.dn.to_string()).key("nTSecurityDescriptor"))
-            .with_hint("grant Read to Domain Computers or Authenticated Users"),
+            .with_hint("grant Read to Domain Computers or Authenticated Users, unless that is meant"),
         );
     }
+}
+
+/// Whether clients may apply user settings of the GPO: they are not switched off, and their version is not 0 in both halves of it.
+fn has_user_settings(facts: &Facts) -> bool {
+    let object = &facts.object;
+    if object.flags.is_some_and(|flags| flags & 1 != 0) {
+        return false;
+    }
+    let in_gpt_ini = facts.folder.as_ref().map(sysvol_version);
+    let unknown = !object.may_read("versionNumber")
+        || facts
+            .folder
+            .as_ref()
+            .is_some_and(Folder::has_unread_gpt_ini);
+    let has_user = |version: Option<GpoVersion>| version.is_some_and(|version| version.user != 0);
+    unknown || has_user(object.version) || has_user(in_gpt_ini.and_then(Result::ok).flatten())
 }

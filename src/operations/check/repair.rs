@@ -1,6 +1,7 @@
-//! What a check can repair: versions that differ, unsorted extension lists, permissions on SYSVOL. Without I/O: derives a plan from a report.
+//! What a check can repair: versions that differ, unsorted extension lists, permissions on SYSVOL, a functionality version that makes
+//! clients skip the GPO. Without I/O: derives a plan from a report.
 //!
-//! No repair changes what a GPO does. A version is only increased, an extension list keeps its extensions, permissions on
+//! No repair changes what a GPO sets. A version is only increased, an extension list keeps its extensions, permissions on
 //! SYSVOL are derived from the directory. A GPO with a path to another folder is not changed.
 
 use super::facts::{Facts, Folder};
@@ -35,6 +36,7 @@ pub fn plan(report: &Report, domain: &DomainName) -> Plan {
         }
         let wanted = wanted.as_ref().map(|it| &it.wanted);
         versions(facts, folder, wanted, &mut list);
+        functionality(facts, &mut list);
         lists(facts, &mut list);
     }
     list
@@ -107,6 +109,28 @@ fn versions(facts: &Facts, folder: &Folder, wanted: Option<&SecurityDescriptor>,
             )],
         );
     }
+}
+
+/// Clients skip a GPO whose `gPCFunctionalityVersion` is not 2 [MS-GPOL 3.2.5.1.6], which no editor leaves behind.
+fn functionality(facts: &Facts, list: &mut Plan) {
+    let old = facts.object.functionality_version;
+    if old == Some(2) || !facts.object.may_read("gPCFunctionalityVersion") {
+        return;
+    }
+    let old = old.map(|version| version.to_string());
+    list.push(
+        swap(
+            facts,
+            SwapAttribute::FunctionalityVersion,
+            old.clone(),
+            "2".to_owned(),
+        ),
+        vec![format!(
+            "~ {}: gPCFunctionalityVersion: {} -> 2, so that clients apply the GPO",
+            named(facts),
+            old.as_deref().unwrap_or("absent")
+        )],
+    );
 }
 
 fn lists(facts: &Facts, list: &mut Plan) {
@@ -202,6 +226,7 @@ mod tests {
         Facts {
             object: GpoObject {
                 version: directory.map(GpoVersion::from_combined),
+                functionality_version: Some(2),
                 ..GpoObject::bare(guid, &base)
             },
             path_mismatch: None,
@@ -334,6 +359,22 @@ mod tests {
         assert_eq!(all(&["flags"]).len(), 1);
         assert!(all(&["versionNumber"]).is_empty());
         assert!(all(&["gPCFileSysPath"]).is_empty());
+    }
+
+    #[test]
+    fn a_functionality_version_that_clients_skip_becomes_2() {
+        for (old, unreadable, repaired) in [
+            (None, vec![], true),
+            (Some(1), vec![], true),
+            (Some(2), vec![], false),
+            (None, vec!["gPCFunctionalityVersion"], false),
+        ] {
+            let mut facts = facts(Some(0), Some("[General]\r\nVersion=0\r\n"));
+            facts.object.functionality_version = old;
+            facts.object.unreadable = unreadable;
+            let changes = repair(facts);
+            assert_eq!(changes.len(), usize::from(repaired), "{old:?}");
+        }
     }
 
     #[test]
