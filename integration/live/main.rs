@@ -39,6 +39,7 @@ mod open_files;
 mod operations;
 mod preferences;
 mod races;
+mod read_only_share;
 mod readme;
 mod real_backups;
 mod restore;
