@@ -247,6 +247,17 @@ impl Plan {
         })
     }
 
+    /// The GPOs of which single attributes are changed; with one entry for each change.
+    pub(crate) fn gpos_with_new_attributes(&self) -> impl Iterator<Item = Guid> {
+        self.values().filter_map(|planned| match &planned.change {
+            change @ ValueChange::Attributes { .. } => match change.object(&self.domain) {
+                Object::Gpo(guid) => Some(guid),
+                Object::Other(_) => None,
+            },
+            _ => None,
+        })
+    }
+
     fn gpos_mut(&mut self) -> impl Iterator<Item = &mut GpoPlan> {
         self.changes.iter_mut().filter_map(|change| match change {
             Change::Gpo(gpo) => Some(&mut **gpo),

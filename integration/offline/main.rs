@@ -12,6 +12,7 @@ mod backup_folders;
 mod backups;
 mod codes;
 mod conformance;
+mod damaged_journals;
 mod edited_journals;
 mod every_reader;
 mod faults;
