@@ -26,6 +26,8 @@ mod delegated_editor;
 mod diff;
 mod directory;
 mod encryption;
+mod exit_status;
+mod flips;
 mod formats;
 mod hostile_names;
 mod identity;
