@@ -391,6 +391,9 @@ impl Plan {
             (None, 1) => format!("1 change in {}", self.domain),
             (None, number) => format!("{number} changes in {}", self.domain),
         };
+        if self.undoes.is_some() {
+            self.title.insert_str(0, "undo: ");
+        }
         self.describe_values();
     }
 

@@ -9,8 +9,8 @@ use super::hints;
 use super::ui::{Ui, counted};
 use super::writing::{WritingArgs, finish};
 use crate::error::{Error, ErrorKind, Result};
-use crate::execute::journal::Journal;
-use crate::execute::{ApplyOptions, ChangedGpo, OperationResult, OverallStatus, apply};
+use crate::execute::journal::{Journal, OperationState, list};
+use crate::execute::{ApplyOptions, ChangedGpo, OperationResult, OverallStatus, apply, short_id};
 use crate::local::trusted_file;
 use crate::model::version::GpoVersion;
 use crate::plan::gpo::{GpoPlan, Verb, sha256};
@@ -100,7 +100,9 @@ pub(super) async fn execute(
         journal_root: Journal::default_root()?,
         control: control.clone(),
     };
-    let mut result = apply(domain, plan, &options).await?;
+    let mut result = apply(domain, plan, &options)
+        .await
+        .map_err(|error| applied_already(error, plan, &options))?;
     hints::complete_result(&mut result);
     if ui.is_json() {
         ui.json(&result)?;
@@ -119,6 +121,24 @@ pub(super) async fn execute(
         OverallStatus::Failed => 1,
         OverallStatus::Partial => ErrorKind::Incomplete.exit_status(),
     })
+}
+
+/// The error with the cause of a conflict that the plan itself made: it was applied before.
+fn applied_already(error: Error, plan: &Plan, options: &ApplyOptions) -> Error {
+    let is_done = || {
+        let operations = list(&options.journal_root).unwrap_or_default();
+        let mut operations = operations.into_iter();
+        operations
+            .find(|one| one.id == plan.operation_id)
+            .is_some_and(|one| matches!(one.state, OperationState::Done | OperationState::LeftOver))
+    };
+    if error.kind() != ErrorKind::Conflict || !is_done() {
+        return error;
+    }
+    let id = short_id(&plan.operation_id);
+    error.with_hint(format!(
+        "nothing was changed; this plan is applied already (gpoctl operations show {id}); to apply the same once more, make the plan again"
+    ))
 }
 
 /// What was done, in one sentence.

@@ -239,6 +239,8 @@ fn owned(text: String) -> Option<Cow<'static, str>> {
 }
 
 fn hint(message: &StatusMessage) -> Option<Cow<'static, str>> {
+    let gpo = message.gpo.as_deref().map(shell_word);
+    let gpo = gpo.as_deref().unwrap_or("GPO");
     let text = match message.code {
         Code::OutOfScope => "use --scope all to map every place",
         Code::WouldMatchByPrefix => "add a row for it, or use --unc-match prefix",
@@ -254,8 +256,16 @@ fn hint(message: &StatusMessage) -> Option<Cow<'static, str>> {
             "give the row a path or \"same as source\": gpoctl migtable set, with --to or --same"
         }
         Code::LinksNotRestored => "use --with-links to restore them too",
-        Code::WmiFilterMissing => "remove the link with: gpoctl wmi link GPO --none",
-        Code::WmiLinkBroken => "set or remove it with: gpoctl wmi link",
+        Code::WmiFilterMissing => {
+            return owned(format!(
+                "remove the link with: gpoctl wmi link {gpo} --none"
+            ));
+        }
+        Code::WmiLinkBroken => {
+            return owned(format!(
+                "to remove it: gpoctl wmi link {gpo} --none; to set another: gpoctl wmi link {gpo} FILTER"
+            ));
+        }
         Code::ExtensionsCase | Code::ExtensionsOrder => "gpoctl check --fix sorts it",
         Code::DescriptorDiffers => {
             "gpoctl check --fix sets them, like samba-tool ntacl sysvolreset or GPMC"
@@ -318,6 +328,12 @@ mod tests {
         complete([&mut own, &mut other, &mut info]);
         assert_eq!(own.hint.as_deref(), Some("kept"));
         assert_eq!((other.hint, info.hint), (None, None));
+        let mut broken = StatusMessage::error(Code::WmiFilterMissing, "x").of_gpo("Kiosk A");
+        complete([&mut broken]);
+        assert_eq!(
+            broken.hint.as_deref(),
+            Some("remove the link with: gpoctl wmi link 'Kiosk A' --none")
+        );
 
         let finding = StatusMessage::warning(Code::SourceStays, "x");
         let error = Error::new(ErrorKind::Unmapped, "x")
