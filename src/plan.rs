@@ -66,8 +66,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::message::{StatusMessage, printable};
 use crate::model::domain_name::DomainName;
 use crate::model::guid::Guid;
+use crate::session::DomainSession;
 use gpo::{GpoPlan, Step};
-use values::{PlannedValue, ValueChange};
+use values::{ObjectNames, PlannedValue, ValueChange};
 
 pub use saved::MAX_PLAN_BYTES;
 
@@ -278,6 +279,19 @@ impl Plan {
             Change::Value(value) => Some(value),
             Change::Gpo(_) => None,
         })
+    }
+
+    /// The same plan with its single values described by the names of what they change, for display: a saved plan has none.
+    ///
+    /// # Errors
+    /// As every search.
+    pub(crate) async fn with_names(&self, session: &DomainSession) -> Result<Self> {
+        let names = ObjectNames::read(session).await?;
+        let mut named = self.clone();
+        for value in named.values_mut() {
+            value.summary = value.change.describe(&names);
+        }
+        Ok(named)
     }
 
     /// The inverses of its single values, the last first.

@@ -146,6 +146,8 @@ fn is_logged(encrypted: bool) {
     assert_eq!(said.status, 0, "{}", said.stderr);
     let words = format!("signed=true encrypted={encrypted}");
     assert!(said.stderr.contains(&words), "{}", said.stderr);
+    let ldap = "protection=\"sealed by Kerberos\"";
+    assert!(said.stderr.contains(ldap), "{}", said.stderr);
 }
 
 /// Only these ciphers, which smb2 does not have.

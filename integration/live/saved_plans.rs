@@ -75,6 +75,12 @@ fn links_are_made_by_a_saved_plan_or_not_at_all() {
         let add = saved(side, &add);
         assert_same(&before, &state(side));
 
+        // With the name of the GPO, which the file does not have.
+        let shown = gpoctl(&["apply", &add, "--domain", &domain, "--dry-run"]);
+        let words = format!("+ link of {som}: order 1: \"{name}\" {guid}, enforced");
+        let shown = format!("{}{}", shown.stdout, shown.stderr);
+        assert!(shown.contains(&words), "{shown}");
+
         let done = apply(side, &add).json();
         assert_eq!(done["status"], "done");
         assert_eq!(done["plan"]["steps"].as_array().unwrap().len(), 1);

@@ -137,7 +137,7 @@ fn applied_already(error: Error, plan: &Plan, options: &ApplyOptions) -> Error {
     }
     let id = short_id(&plan.operation_id);
     error.with_hint(format!(
-        "nothing was changed; this plan is applied already (gpoctl operations show {id}); to apply the same once more, make the plan again"
+        "nothing was changed; operation {id} has applied this plan (gpoctl operations show {id}): to do the same once more, make the plan again"
     ))
 }
 

@@ -169,7 +169,12 @@ pub(super) async fn finish(
     let names = permissions::names(domain.session(), plan).await;
     let outside = permissions::outside_lines(domain.session(), plan, &names);
     if !ui.is_json() {
-        super::plan::show_with(ui, plan, &names);
+        // A plan that was read from a file has no names; one with the content of GPOs is too large to be copied.
+        let is_nameless = plan.said_by.is_some() && !plan.changes.is_empty();
+        match is_nameless && plan.gpos().next().is_none() {
+            true => super::plan::show_with(ui, &plan.with_names(domain.session()).await?, &names),
+            false => super::plan::show_with(ui, plan, &names),
+        }
         permissions::show_outside(ui, &outside);
     }
     if writing.only_shows() {
