@@ -281,13 +281,30 @@ async fn current_state(
                 format!(
                     "GPO \"{}\" has changed since the plan was made: {}",
                     plan.target.display_name,
-                    differences.join("; ")
+                    first_of(&differences)
                 ),
             )
             .with_hint("nothing was changed; make the plan again"));
         }
     }
     Ok(live)
+}
+
+/// How many differences an error names.
+const MOST_DIFFERENCES: usize = 3;
+
+/// The first of several differences, and how many more there are.
+fn first_of(differences: &[String]) -> String {
+    let shown: Vec<&str> = differences
+        .iter()
+        .take(MOST_DIFFERENCES)
+        .map(String::as_str)
+        .collect();
+    let shown = shown.join("; ");
+    match differences.len().saturating_sub(MOST_DIFFERENCES) {
+        0 => shown,
+        more => format!("{shown}; and {more} more"),
+    }
 }
 
 /// Refuses a plan whose journal no undo would accept: one that was edited in a part of its former state that nothing else compares.

@@ -66,8 +66,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::message::{StatusMessage, printable};
 use crate::model::domain_name::DomainName;
 use crate::model::guid::Guid;
+use crate::session::DomainSession;
 use gpo::{GpoPlan, Step};
-use values::{PlannedValue, ValueChange};
+use values::{ObjectNames, PlannedValue, ValueChange};
 
 pub use saved::MAX_PLAN_BYTES;
 
@@ -247,6 +248,17 @@ impl Plan {
         })
     }
 
+    /// The GPOs of which single attributes are changed; with one entry for each change.
+    pub(crate) fn gpos_with_new_attributes(&self) -> impl Iterator<Item = Guid> {
+        self.values().filter_map(|planned| match &planned.change {
+            change @ ValueChange::Attributes { .. } => match change.object(&self.domain) {
+                Object::Gpo(guid) => Some(guid),
+                Object::Other(_) => None,
+            },
+            _ => None,
+        })
+    }
+
     fn gpos_mut(&mut self) -> impl Iterator<Item = &mut GpoPlan> {
         self.changes.iter_mut().filter_map(|change| match change {
             Change::Gpo(gpo) => Some(&mut **gpo),
@@ -267,6 +279,19 @@ impl Plan {
             Change::Value(value) => Some(value),
             Change::Gpo(_) => None,
         })
+    }
+
+    /// The same plan with its single values described by the names of what they change, for display: a saved plan has none.
+    ///
+    /// # Errors
+    /// As every search.
+    pub(crate) async fn with_names(&self, session: &DomainSession) -> Result<Self> {
+        let names = ObjectNames::read(session).await?;
+        let mut named = self.clone();
+        for value in named.values_mut() {
+            value.summary = value.change.describe(&names);
+        }
+        Ok(named)
     }
 
     /// The inverses of its single values, the last first.
@@ -380,6 +405,9 @@ impl Plan {
             (None, 1) => format!("1 change in {}", self.domain),
             (None, number) => format!("{number} changes in {}", self.domain),
         };
+        if self.undoes.is_some() {
+            self.title.insert_str(0, "undo: ");
+        }
         self.describe_values();
     }
 

@@ -113,7 +113,6 @@ fn taken_and_invalid_names_are_refused() {
             1,
             "exists already",
         ),
-        (vec!["rename", "Target Empty", "Target Empty"], 1, "already"),
         (vec!["rename", "Duplicate Name", "x"], 1, "matches 2 GPOs"),
         (vec!["create", ""], 2, "is not a valid display name"),
         (vec!["create", "a\nb"], 2, "is not a valid display name"),
@@ -140,6 +139,15 @@ fn taken_and_invalid_names_are_refused() {
             "{arguments:?}: {}",
             said.stderr
         );
+    }
+    // The name that it has is nothing to do, as a status that it has.
+    for arguments in [
+        ["rename", "Target Empty", "Target Empty"],
+        ["set-status", "Target Empty", "all"],
+    ] {
+        let said = gpoctl(&[&arguments[..], &["--domain", "dst.test", "--yes"]].concat());
+        assert_eq!(said.status, 0, "{}", said.stderr);
+        assert!(said.stderr.contains("nothing to do"), "{}", said.stderr);
     }
     // Only the case of its own name differs.
     assert_same(&before, &state("dst"));

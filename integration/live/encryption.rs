@@ -133,9 +133,21 @@ fn what_requires_encryption_gets_it() {
         let configured = Configured::new(lines, WITHOUT_ENCRYPTION);
         every_back_end_works();
         the_command_works();
+        is_logged(true);
         drop(configured);
+        is_logged(false);
     }
     assert_samba_checks_pass(SIDE);
+}
+
+/// With -v, what is in force after the share is open is logged.
+fn is_logged(encrypted: bool) {
+    let said = gpoctl(&["list", "--domain", DOMAIN, "-v"]);
+    assert_eq!(said.status, 0, "{}", said.stderr);
+    let words = format!("signed=true encrypted={encrypted}");
+    assert!(said.stderr.contains(&words), "{}", said.stderr);
+    let ldap = "protection=\"sealed by Kerberos\"";
+    assert!(said.stderr.contains(ldap), "{}", said.stderr);
 }
 
 /// Only these ciphers, which smb2 does not have.

@@ -75,6 +75,12 @@ fn links_are_made_by_a_saved_plan_or_not_at_all() {
         let add = saved(side, &add);
         assert_same(&before, &state(side));
 
+        // With the name of the GPO, which the file does not have.
+        let shown = gpoctl(&["apply", &add, "--domain", &domain, "--dry-run"]);
+        let words = format!(": \"{name}\" {guid}, enforced");
+        let shown = format!("{}{}", shown.stdout, shown.stderr);
+        assert!(shown.contains(&words), "{shown}");
+
         let done = apply(side, &add).json();
         assert_eq!(done["status"], "done");
         assert_eq!(done["plan"]["steps"].as_array().unwrap().len(), 1);
@@ -403,4 +409,41 @@ fn rights_outside_the_administrators_need_more_than_yes() {
     );
     assert_eq!(apply("src", file).status, 0);
     write("src.test", &["delete", &name]).json();
+}
+
+/// Whoever saves a plan is not asked, so whoever applies it is: without a terminal, the answer is an option.
+#[test]
+#[ignore = "needs the lab"]
+fn a_default_gpo_is_asked_about_when_a_plan_is_applied() {
+    const DEFAULT: &str = "{31B2F340-016D-11D2-945F-00C04FB984F9}";
+    let _alone = alone();
+    let options = ["--domain", "src.test", "--json"];
+    for by_hash in [false, true] {
+        let before = state("src");
+        let plan = saved("src", &["set-status", DEFAULT, "computer"]);
+        let said = apply("src", &plan);
+        assert_eq!(said.status, 2, "{}{}", said.stdout, said.stderr);
+        assert!(
+            said.stderr.contains("the plan changes a default GPO"),
+            "{}",
+            said.stderr
+        );
+        assert_same(&before, &state("src"));
+
+        let hash = std::fs::read_to_string(format!("{plan}.sha256")).unwrap();
+        let hash = hash.split_whitespace().next().unwrap().to_owned();
+        let answer = match by_hash {
+            true => vec!["--expect", &hash],
+            false => vec!["--yes"],
+        };
+        let done = gpoctl(&[&["apply", &plan][..], &answer, &options].concat()).json();
+        let id = done["operation_id"].as_str().unwrap();
+        assert_eq!(value("src", &dn_of(DEFAULT), "flags"), "1");
+        gpoctl(&["operations", "undo", id, "--yes", "--json"]).json();
+        assert_eq!(value("src", &dn_of(DEFAULT), "flags"), "0");
+    }
+}
+
+fn dn_of(guid: &str) -> String {
+    format!("CN={guid},CN=Policies,CN=System,DC=src,DC=test")
 }

@@ -13,6 +13,7 @@ mod backups;
 mod checked;
 mod codes;
 mod conformance;
+mod damaged_journals;
 mod edited_journals;
 mod every_reader;
 mod faults;

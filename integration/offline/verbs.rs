@@ -191,6 +191,13 @@ async fn a_gpo_is_created_changed_and_deleted() {
         .unwrap();
     setting.apply(&plan).await;
     assert_eq!(setting.attribute(&dn, "displayName").unwrap(), "Tables");
+    // It has this name now, so there is nothing to do.
+    let object = directory.gpo(guid).await.unwrap();
+    let plan = rename::plan(session, &object, "Tables", &control)
+        .await
+        .unwrap();
+    assert!(plan.changes.is_empty());
+    setting.apply(&plan).await;
 
     let stored = backup(&setting.folder.path().join("backups"), &fixture());
     let target = ImportTarget::Existing(Box::new(directory.gpo(guid).await.unwrap()));

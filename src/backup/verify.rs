@@ -112,13 +112,31 @@ fn problems_of(path: &Path) -> Vec<StatusMessage> {
         Err(error) => vec![failed(error)],
     };
     match verify(path) {
-        // What is wrong with the side file itself was found by reading it, too.
-        Ok(found) => problems.extend(found.into_iter().filter(|found| {
-            found.severity == Severity::Error || found.code != Code::MalformedSideFile
-        })),
+        // What is wrong with the side file itself was found by reading it, too, and what Backup.xml lists has a hash. Of both
+        // findings about a file, the one remains with which an import refuses the backup.
+        Ok(found) => {
+            problems.retain(|listed| !found.iter().any(|it| is_same_loss(listed, it)));
+            problems.extend(found.into_iter().filter(|found| {
+                found.severity == Severity::Error || found.code != Code::MalformedSideFile
+            }))
+        }
         Err(error) => problems.push(failed(error)),
     }
     problems
+}
+
+/// Whether Backup.xml lists a file that is missing, and the hashes lack the same one.
+fn is_same_loss(listed: &StatusMessage, by_hash: &StatusMessage) -> bool {
+    if (listed.code, by_hash.code) != (Code::MissingFile, Code::MissingFile) {
+        return false;
+    }
+    let path = |message: &StatusMessage| {
+        let place = message.place.as_ref();
+        place.map(|place| place.file.replace('\\', "/").to_lowercase())
+    };
+    let folder = format!("{}/{}/", names::DOMAIN_SYSVOL, names::GPO).to_lowercase();
+    let listed = path(listed).map(|path| format!("{folder}{path}"));
+    listed.is_some() && listed == path(by_hash)
 }
 
 /// How manifest.xml and the folders beside it agree, but for backups that are gone. It is a cache, so nothing here makes a

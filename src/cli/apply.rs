@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::connection::ConnectionArgs;
+use super::hints;
 use super::ui::{Ui, counted};
 use super::writing::{WritingArgs, finish};
 use crate::error::{Error, ErrorKind, Result};
-use crate::execute::journal::Journal;
-use crate::execute::{ApplyOptions, ChangedGpo, OperationResult, OverallStatus, apply};
+use crate::execute::journal::{Journal, OperationState, list};
+use crate::execute::{ApplyOptions, ChangedGpo, OperationResult, OverallStatus, apply, short_id};
 use crate::local::trusted_file;
 use crate::model::version::GpoVersion;
 use crate::plan::gpo::{GpoPlan, Verb, sha256};
@@ -19,9 +20,9 @@ use crate::session::DomainWriter;
 
 /// Apply a saved plan
 ///
-/// The plan is shown and then applied without asking, exactly as it was saved. If anything that it changes has been changed
-/// since, nothing is written and the differences are listed. The plan names its domain; without a profile for that domain, give
-/// --domain and --server.
+/// The plan is shown and then applied without asking, exactly as it was saved; only a change of a default GPO of the domain is asked
+/// about. If anything that it changes has been changed since, nothing is written and the differences are listed. The plan names
+/// its domain; without a profile for that domain, give --domain and --server.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  gpoctl apply change.json --dry-run\n  gpoctl apply change.json\n  gpoctl apply change.json --expect \"$(cut -d' ' -f1 change.json.sha256)\""
@@ -37,6 +38,10 @@ pub(super) struct ApplyArgs {
     /// Show the plan and change nothing
     #[arg(long)]
     dry_run: bool,
+
+    /// Also change a default GPO without asking, as --expect does
+    #[arg(short, long)]
+    yes: bool,
 
     #[command(flatten)]
     connection: ConnectionArgs,
@@ -78,6 +83,8 @@ pub(super) async fn run(args: ApplyArgs, ui: &Ui) -> Result<u8> {
         plan_out: None,
         yes: true,
         accept_permissions: true,
+        // It was saved without an answer to this.
+        accept_default_gpos: Some(args.yes || args.expect.is_some()),
     };
     finish(&domain, &plan, &writing, &ui.control(), ui).await
 }
@@ -93,7 +100,10 @@ pub(super) async fn execute(
         journal_root: Journal::default_root()?,
         control: control.clone(),
     };
-    let result = apply(domain, plan, &options).await?;
+    let mut result = apply(domain, plan, &options)
+        .await
+        .map_err(|error| applied_already(error, plan, &options))?;
+    hints::complete_result(&mut result);
     if ui.is_json() {
         ui.json(&result)?;
     } else {
@@ -111,6 +121,24 @@ pub(super) async fn execute(
         OverallStatus::Failed => 1,
         OverallStatus::Partial => ErrorKind::Incomplete.exit_status(),
     })
+}
+
+/// The error with the cause of a conflict that the plan itself made: it was applied before.
+fn applied_already(error: Error, plan: &Plan, options: &ApplyOptions) -> Error {
+    let is_done = || {
+        let operations = list(&options.journal_root).unwrap_or_default();
+        let mut operations = operations.into_iter();
+        operations
+            .find(|one| one.id == plan.operation_id)
+            .is_some_and(|one| matches!(one.state, OperationState::Done | OperationState::LeftOver))
+    };
+    if error.kind() != ErrorKind::Conflict || !is_done() {
+        return error;
+    }
+    let id = short_id(&plan.operation_id);
+    error.with_hint(format!(
+        "nothing was changed; operation {id} has applied this plan (gpoctl operations show {id}): to do the same once more, make the plan again"
+    ))
 }
 
 /// What was done, in one sentence.

@@ -183,7 +183,12 @@ fn show_problems(ui: &Ui, entries: &[BackupListEntry]) {
                 kinds.push((problem, Vec::new()));
             }
             if let Some((_, names)) = kinds.get_mut(index) {
-                names.push(&entry.info.display_name);
+                let id = || entry.info.path.file_name()?.to_str();
+                names.push(match entry.info.display_name.as_str() {
+                    // Without bkupInfo.xml, only the folder names it.
+                    "" => id().unwrap_or_default(),
+                    name => name,
+                });
             }
         }
     }

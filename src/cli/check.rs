@@ -7,8 +7,10 @@ use super::hints;
 use super::ui::{Colour, Ui, counted};
 use super::writing::{WritingArgs, finish};
 use crate::directory::GpoObject;
+use crate::domain::sysvol::SysvolPath;
 use crate::error::Result;
 use crate::execute::detect_file_entries;
+use crate::execute::rights::{MAKE_WRITABLE, share_is_read_only};
 use crate::message::{Code, Severity, StatusMessage};
 use crate::operations::check::client::Stopped;
 use crate::operations::check::repair;
@@ -86,10 +88,14 @@ pub(super) async fn run(args: CheckArgs, ui: &Ui) -> Result<u8> {
     let is_tried = session.sysvol().file_entries().is_some();
     let mut report = look(session, gpo.as_ref(), &control).await?;
     if may_write.is_some() && !is_tried {
-        report.explain(
-            Code::MixedPermissions,
-            "which permissions this server accepts could not be tried, because this account cannot write there: let one that can, such as a domain administrator, run this command",
-        );
+        let folder = SysvolPath::policies(&session.info().dns_domain);
+        let why = match share_is_read_only(session, &folder).await? {
+            true => format!(
+                "which permissions this server accepts could not be tried, because it shares SYSVOL read-only: {MAKE_WRITABLE}"
+            ),
+            false => "which permissions this server accepts could not be tried, because this account cannot write there: let one that can, such as a domain administrator, run this command".to_owned(),
+        };
+        report.explain(Code::MixedPermissions, &why);
     }
     if args.fix {
         report.warn_of_unchecked_permissions();
@@ -104,6 +110,7 @@ pub(super) async fn run(args: CheckArgs, ui: &Ui) -> Result<u8> {
         }
         let not_put_back = list.not_put_back(session).await?;
         list.messages.extend(not_put_back);
+        hints::complete_plan(&mut list);
         if !ui.is_json() {
             let is_unknown = session.info().is_samba() && !is_tried;
             if list.changes.is_empty() {

@@ -77,7 +77,7 @@ pub(super) async fn run(args: CopyArgs, ui: &Ui) -> Result<u8> {
     let mut plan = plan(&from, &object, to.session(), &options, &control)
         .await
         .map_err(hints::completed)?;
-    hints::complete(plan.findings_mut());
+    hints::complete_plan(&mut plan);
     let writing = WritingArgs {
         accept_permissions: args.accept_permissions,
         ..args.writing

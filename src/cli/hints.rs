@@ -4,8 +4,10 @@
 use std::borrow::Cow;
 
 use crate::error::{Error, FOR_SMB2, Remedy};
-use crate::execute::short_id;
+use crate::execute::journal::{Journal, OperationState, StoredOperation, list};
+use crate::execute::{OperationResult, is_superseded, short_id};
 use crate::message::{Code, Severity, StatusMessage, shell_word};
+use crate::plan::{Change, Plan};
 
 /// Adds the next step to each finding without one.
 pub(super) fn complete<'a>(messages: impl IntoIterator<Item = &'a mut StatusMessage>) {
@@ -14,6 +16,43 @@ pub(super) fn complete<'a>(messages: impl IntoIterator<Item = &'a mut StatusMess
             message.hint = hint(message).map(Cow::into_owned);
         }
     }
+}
+
+/// Adds the next step to each finding of a plan; those that repair its GPOs name them.
+pub(super) fn complete_plan(plan: &mut Plan) {
+    let domain = plan.domain.clone();
+    let not_set =
+        |message: &StatusMessage| message.code == Code::DescriptorsNotSet && message.hint.is_none();
+    let repair = |gpo: &str| {
+        format!(
+            "--smb-client smb2 can; {FOR_SMB2}; to repair the permissions later: gpoctl check {} --fix --smb-client smb2 --domain {domain}",
+            shell_word(gpo)
+        )
+    };
+    for change in &mut plan.changes {
+        if let Change::Gpo(gpo) = change {
+            let guid = gpo.target.guid.to_string();
+            let messages = gpo.messages.iter_mut().filter(|it| not_set(it));
+            messages.for_each(|message| message.hint = Some(repair(&guid)));
+        }
+    }
+    for message in plan.messages.iter_mut().filter(|it| not_set(it)) {
+        message.hint = message.gpo.as_deref().map(repair);
+    }
+    complete(plan.findings_mut());
+}
+
+/// Adds the next step to each finding of an operation that has ended; those that it is named in need its ID.
+pub(super) fn complete_result(result: &mut OperationResult) {
+    let id = short_id(&result.operation_id).to_owned();
+    for message in &mut result.messages {
+        if message.code == Code::ForeignFilesKept {
+            message.hint = Some(format!(
+                "save what is needed of it and remove the folder by hand, then run: gpoctl operations cleanup {id}"
+            ));
+        }
+    }
+    complete(&mut result.messages);
 }
 
 /// Adds the next step to each finding of an error.
@@ -45,6 +84,20 @@ fn said(remedy: &Remedy) -> Option<Cow<'static, str>> {
         Remedy::RollBackOperation(id) => {
             let id = short_id(id);
             return owned(format!("roll it back first: gpoctl operations undo {id}"));
+        }
+        Remedy::WithoutJournal { journal, backup } => {
+            let back = match backup {
+                Some(backup) => format!(
+                    "to go back to the state before it: gpoctl restore {}",
+                    path(backup)
+                ),
+                None => "it kept no backup: gpoctl check --all shows whether it left something"
+                    .to_owned(),
+            };
+            return owned(format!(
+                "nothing was changed; {back}; then delete the folder {}",
+                path(journal)
+            ));
         }
         Remedy::PlanUndoAgain(id) => {
             let id = short_id(id);
@@ -166,6 +219,7 @@ fn said(remedy: &Remedy) -> Option<Cow<'static, str>> {
         Remedy::GiveUserWithRealm => "write the user as NAME@REALM, or give --domain",
         Remedy::GiveAuthority => "give the PEM file of the domain's authority with --tls-ca",
         Remedy::GiveAuthorityAsPem => "--tls-ca takes certificates in PEM form",
+        Remedy::UseSmb2 => return owned(format!("use --smb-client smb2; {FOR_SMB2}")),
         Remedy::UseSmb2OrBuildWithLibsmbclient => {
             "use --smb-client smb2, or build with the feature libsmbclient"
         }
@@ -185,6 +239,8 @@ fn owned(text: String) -> Option<Cow<'static, str>> {
 }
 
 fn hint(message: &StatusMessage) -> Option<Cow<'static, str>> {
+    let gpo = message.gpo.as_deref().map(shell_word);
+    let gpo = gpo.as_deref().unwrap_or("GPO");
     let text = match message.code {
         Code::OutOfScope => "use --scope all to map every place",
         Code::WouldMatchByPrefix => "add a row for it, or use --unc-match prefix",
@@ -200,8 +256,16 @@ fn hint(message: &StatusMessage) -> Option<Cow<'static, str>> {
             "give the row a path or \"same as source\": gpoctl migtable set, with --to or --same"
         }
         Code::LinksNotRestored => "use --with-links to restore them too",
-        Code::WmiFilterMissing => "remove the link with: gpoctl wmi link GPO --none",
-        Code::WmiLinkBroken => "set or remove it with: gpoctl wmi link",
+        Code::WmiFilterMissing => {
+            return owned(format!(
+                "remove the link with: gpoctl wmi link {gpo} --none"
+            ));
+        }
+        Code::WmiLinkBroken => {
+            return owned(format!(
+                "to remove it: gpoctl wmi link {gpo} --none; to set another: gpoctl wmi link {gpo} FILTER"
+            ));
+        }
         Code::FunctionalityVersion => "gpoctl check --fix sets it to 2",
         Code::ExtensionsCase | Code::ExtensionsOrder => "gpoctl check --fix sorts it",
         Code::DescriptorDiffers => {
@@ -210,6 +274,10 @@ fn hint(message: &StatusMessage) -> Option<Cow<'static, str>> {
         Code::MixedPermissions => {
             "either these or those of the default GPOs are outdated: gpoctl check --all --fix tries which ones this server accepts, and sets them everywhere; with --dry-run or --plan-out it does not try"
         }
+        Code::LeftoverStaging => {
+            let operations = Journal::default_root().and_then(|root| list(&root));
+            return leftover(message, &operations.unwrap_or_default());
+        }
         Code::DescriptorsNotRead => return owned(format!("use --smb-client smb2; {FOR_SMB2}")),
         Code::SiteUnknown => "give the site of the computer with --site",
         _ => return None,
@@ -217,10 +285,41 @@ fn hint(message: &StatusMessage) -> Option<Cow<'static, str>> {
     Some(Cow::Borrowed(text))
 }
 
+/// What to do with the files that an operation left in the folder of a GPO, by how it ended: its name holds the end of the ID, as in
+/// `.gpoctl-<id>-new-Machine`.
+fn leftover(message: &StatusMessage, operations: &[StoredOperation]) -> Option<Cow<'static, str>> {
+    let id = message.place.as_ref()?.file.split('-').nth(1)?.to_owned();
+    let is_it = |operation: &&StoredOperation| short_id(&operation.id) == id;
+    let Some(operation) = operations.iter().find(is_it) else {
+        return owned(format!(
+            "its journal is not here: run gpoctl operations show {id} as the user and on the computer that ran it; if that is unfinished, use gpoctl operations undo {id}; if it is left-over, gpoctl operations cleanup {id}"
+        ));
+    };
+    let is_closed_by_others = || is_superseded(operation).unwrap_or_default();
+    owned(match operation.state {
+        OperationState::Running => format!("operation {id} is still running: wait for its end"),
+        OperationState::Unfinished if is_closed_by_others() => {
+            format!(
+                "others have changed the same since; to close it: gpoctl operations cleanup {id}"
+            )
+        }
+        OperationState::Unfinished => format!("roll it back: gpoctl operations undo {id}"),
+        OperationState::LeftOver => {
+            format!("it is complete; remove its old files: gpoctl operations cleanup {id}")
+        }
+        state => format!(
+            "operation {id} is {}: look at it with gpoctl operations show {id}, and remove this by hand",
+            state.as_str()
+        ),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::error::ErrorKind;
+    use crate::model::reference::Place;
+    use crate::plan::gpo::{GpoPlan, PlanTarget, Verb};
 
     #[test]
     fn findings_and_errors_get_the_step_that_the_library_cannot_name() {
@@ -230,6 +329,12 @@ mod tests {
         complete([&mut own, &mut other, &mut info]);
         assert_eq!(own.hint.as_deref(), Some("kept"));
         assert_eq!((other.hint, info.hint), (None, None));
+        let mut broken = StatusMessage::error(Code::WmiFilterMissing, "x").of_gpo("Kiosk A");
+        complete([&mut broken]);
+        assert_eq!(
+            broken.hint.as_deref(),
+            Some("remove the link with: gpoctl wmi link 'Kiosk A' --none")
+        );
 
         let finding = StatusMessage::warning(Code::SourceStays, "x");
         let error = Error::new(ErrorKind::Unmapped, "x")
@@ -252,5 +357,64 @@ mod tests {
         );
         // A hint that is added later is that of another error.
         assert_eq!(of(&error.with_hint("y")).as_deref(), Some("y"));
+    }
+
+    #[test]
+    fn the_step_for_left_files_depends_on_how_the_operation_ended() {
+        let root = tempfile::tempdir().unwrap();
+        for (id, events) in [
+            ("00000001", ""),
+            ("00000002", "{\"event\":\"committed\"}\n"),
+            ("00000003", "{\"event\":\"finished\"}\n"),
+        ] {
+            let folder = root.path().join(format!("20260131T120000.250Z-{id}"));
+            std::fs::create_dir(&folder).unwrap();
+            let plan = Plan::new("x", &"src.test".parse().unwrap());
+            std::fs::write(folder.join("plan.json"), plan.to_json().unwrap()).unwrap();
+            std::fs::write(folder.join("journal.jsonl"), events).unwrap();
+        }
+        let operations = list(root.path()).unwrap();
+        for (id, step) in [
+            ("00000001", "roll it back: gpoctl operations undo 00000001"),
+            (
+                "00000002",
+                "it is complete; remove its old files: gpoctl operations cleanup 00000002",
+            ),
+            (
+                "00000003",
+                "operation 00000003 is done: look at it with gpoctl operations show 00000003, and remove this by hand",
+            ),
+            (
+                "00000004",
+                "its journal is not here: run gpoctl operations show 00000004 as the user and on the computer that ran it; if that is unfinished, use gpoctl operations undo 00000004; if it is left-over, gpoctl operations cleanup 00000004",
+            ),
+        ] {
+            let place = Place::file(format!(".gpoctl-{id}-old-Machine"));
+            let message = StatusMessage::warning(Code::LeftoverStaging, "x").at(place);
+            assert_eq!(leftover(&message, &operations).as_deref(), Some(step));
+        }
+    }
+
+    #[test]
+    fn what_repairs_permissions_names_the_gpo() {
+        let guid = "{11111111-2222-3333-4444-555555555555}";
+        let target = PlanTarget {
+            guid: guid.parse().unwrap(),
+            display_name: "x".to_owned(),
+            domain: "src.test".parse().unwrap(),
+            create: false,
+        };
+        let not_set = StatusMessage::warning(Code::DescriptorsNotSet, "x");
+        let mut gpo = GpoPlan::new(Verb::Import, target);
+        gpo.messages.push(not_set.clone());
+        let mut plan = Plan::of(gpo);
+        plan.messages.push(not_set.of_gpo(guid));
+        complete_plan(&mut plan);
+        let repair = format!(": gpoctl check '{guid}' --fix --smb-client smb2 --domain src.test");
+        let hints: Vec<_> = plan.findings().map(|it| it.hint.as_deref()).collect();
+        assert_eq!(hints.len(), 2);
+        for hint in hints {
+            assert!(hint.unwrap().ends_with(&repair), "{hint:?}");
+        }
     }
 }

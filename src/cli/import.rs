@@ -86,6 +86,6 @@ pub(super) async fn run(args: ImportArgs, ui: &Ui) -> Result<u8> {
     let mut plan = plan(session, &stored, &target, &options, &control)
         .await
         .map_err(hints::completed)?;
-    hints::complete(plan.findings_mut());
+    hints::complete_plan(&mut plan);
     finish(&domain, &plan, &args.writing, &control, ui).await
 }

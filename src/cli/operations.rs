@@ -164,8 +164,11 @@ fn shown_id(ui: &Ui, operation: &StoredOperation) -> String {
 /// What an operation did, in a few words: `import "Workstation Security"`.
 fn subject(operation: &StoredOperation) -> String {
     match &operation.gpo {
-        Some(gpo) => format!("{} \"{}\"", operation.what, gpo.display_name),
-        None => operation.what.clone(),
+        // Its title names what was undone, and the GPO of that.
+        Some(gpo) if operation.undoes.is_none() => {
+            format!("{} \"{}\"", operation.what, gpo.display_name)
+        }
+        _ => operation.what.clone(),
     }
 }
 
@@ -175,11 +178,12 @@ fn summary(operation: &StoredOperation) -> serde_json::Value {
         "id": operation.id,
         "state": operation.state,
         "time": operation.time,
-        "verb": operation.what,
+        "verb": if operation.undoes.is_some() { "undo" } else { &operation.what },
         "gpo": operation.gpo,
         "domain": operation.domain,
         "reason": operation.reason,
         "undone_by": operation.undone_by,
+        "undoes": operation.undoes,
         "folder": operation.folder,
         "safety_backup": operation.safety_backup,
     })
@@ -231,6 +235,7 @@ fn run_show(args: &ShowArgs, ui: &Ui) -> Result<u8> {
 
 async fn run_undo(args: UndoArgs, ui: &Ui) -> Result<u8> {
     let operation = find(&Journal::default_root()?, &args.id)?;
+    operation.refuse_unreadable()?;
     let domain = connection(args.connection, &operation)
         .connect_writer()
         .await?;
@@ -276,6 +281,10 @@ async fn run_undo(args: UndoArgs, ui: &Ui) -> Result<u8> {
                 }
                 return Ok(0);
             }
+            let done = operation.plan()?;
+            args.writing
+                .confirm_default_gpos(&done, ui, &control)
+                .await?;
             let question = format!("Roll back operation {}?", operation.id);
             args.writing.confirm(&question, ui, &control).await?;
             let options = ApplyOptions {
@@ -290,6 +299,7 @@ async fn run_undo(args: UndoArgs, ui: &Ui) -> Result<u8> {
 
 async fn run_cleanup(args: CleanupArgs, ui: &Ui) -> Result<u8> {
     let operation = find(&Journal::default_root()?, &args.id)?;
+    operation.refuse_unreadable()?;
     // Without anything to clean up, it is refused below.
     let closes = operation.state == OperationState::Unfinished && is_superseded(&operation)?;
     if !args.yes && (closes || operation.state == OperationState::LeftOver) {

@@ -11,6 +11,7 @@ use crate::backup::folder::{Folder, PRIVATE_FILE};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::StatusMessage;
 use crate::message::{printable, shell_word};
+use crate::model::guid::Guid;
 use crate::model::well_known::DEFAULT_GPOS;
 use crate::plan::Plan;
 use crate::plan::gpo::{GpoPlan, sha256};
@@ -37,6 +38,10 @@ pub(super) struct WritingArgs {
     /// restore permissions.
     #[arg(skip)]
     pub(super) accept_permissions: bool,
+
+    /// Whether default GPOs are changed without asking, of a command that otherwise asks nothing; without a value, as `yes`.
+    #[arg(skip)]
+    pub(super) accept_default_gpos: Option<bool>,
 }
 
 impl WritingArgs {
@@ -80,12 +85,42 @@ impl WritingArgs {
     /// # Errors
     /// `Cancelled` for a no, `Usage` when there is no terminal to ask on.
     pub(super) async fn confirm(&self, question: &str, ui: &Ui, control: &Control) -> Result<()> {
-        if self.yes {
+        match self.yes {
+            true => Ok(()),
+            false => self.ask(question, ui, control).await,
+        }
+    }
+
+    /// Asks about each default GPO that a plan changes, whatever the command: its settings apply to the whole domain, or to every
+    /// domain controller.
+    ///
+    /// # Errors
+    /// As [`WritingArgs::confirm`].
+    pub(super) async fn confirm_default_gpos(
+        &self,
+        plan: &Plan,
+        ui: &Ui,
+        control: &Control,
+    ) -> Result<()> {
+        if self.accept_default_gpos.unwrap_or(self.yes) {
             return Ok(());
         }
+        for question in default_gpo_questions(plan) {
+            self.ask(&question, ui, control).await?;
+        }
+        Ok(())
+    }
+
+    async fn ask(&self, question: &str, ui: &Ui, control: &Control) -> Result<()> {
         match ui.ask_or_stop(question, control).await {
             Some(true) => Ok(()),
             Some(false) => Err(Error::new(ErrorKind::Cancelled, "nothing was changed")),
+            // Only the question about default GPOs is asked although the plan is confirmed.
+            None if self.yes => Err(Error::new(
+                ErrorKind::Usage,
+                "the plan changes a default GPO, and without a terminal this cannot be confirmed",
+            )
+            .with_hint("nothing was changed; use --yes, or --expect with the SHA-256 of the plan")),
             None => Err(Error::new(
                 ErrorKind::Usage,
                 "not a terminal, so the plan cannot be confirmed",
@@ -134,7 +169,12 @@ pub(super) async fn finish(
     let names = permissions::names(domain.session(), plan).await;
     let outside = permissions::outside_lines(domain.session(), plan, &names);
     if !ui.is_json() {
-        super::plan::show_with(ui, plan, &names);
+        // A plan that was read from a file has no names; one with the content of GPOs is too large to be copied.
+        let is_nameless = plan.said_by.is_some() && !plan.changes.is_empty();
+        match is_nameless && plan.gpos().next().is_none() {
+            true => super::plan::show_with(ui, &plan.with_names(domain.session()).await?, &names),
+            false => super::plan::show_with(ui, plan, &names),
+        }
         permissions::show_outside(ui, &outside);
     }
     if writing.only_shows() {
@@ -149,29 +189,40 @@ pub(super) async fn finish(
     if !plan.changes.is_empty() {
         let accepted = writing.accept_permissions;
         permissions::confirm(&outside, accepted, ui, control).await?;
-        for question in default_gpo_questions(plan) {
-            writing.confirm(&question, ui, control).await?;
-        }
+        writing.confirm_default_gpos(plan, ui, control).await?;
         let question = super::plan::question(plan);
         writing.confirm(&question, ui, control).await?;
     }
     super::apply::execute(domain, plan, control, ui).await
 }
 
-/// A question about each default GPO that the plan writes or renames: its settings apply to the whole domain, or to every domain
-/// controller.
+/// A question about each default GPO that the plan writes or renames, or whose attributes it changes.
 fn default_gpo_questions(plan: &Plan) -> Vec<String> {
     let gpos = plan.gpos().map(|gpo| &gpo.target);
-    gpos.filter(|target| !target.create)
-        .filter_map(|target| {
-            let applies = match DEFAULT_GPOS.iter().position(|guid| *guid == target.guid)? {
-                0 => "every user and computer",
-                _ => "the domain controllers",
+    let mut named: Vec<(Guid, &str)> = gpos
+        .filter(|target| !target.create)
+        .map(|target| (target.guid, target.display_name.as_str()))
+        .collect();
+    for guid in plan.gpos_with_new_attributes() {
+        if named.iter().all(|(known, _)| *known != guid) {
+            named.push((guid, ""));
+        }
+    }
+    named
+        .into_iter()
+        .filter_map(|(guid, name)| {
+            let (applies, usual) = match DEFAULT_GPOS.iter().position(|known| *known == guid)? {
+                0 => ("every user and computer", "Default Domain Policy"),
+                _ => (
+                    "the domain controllers",
+                    "Default Domain Controllers Policy",
+                ),
             };
+            let name = if name.is_empty() { usual } else { name };
             Some(format!(
                 "\"{}\" is a default GPO and applies to {applies} of {}. Change it?",
-                printable(&target.display_name),
-                target.domain
+                printable(name),
+                plan.domain
             ))
         })
         .collect()
@@ -252,7 +303,9 @@ pub(super) fn save_new(bytes: &[u8], file: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::dn::Dn;
     use crate::plan::gpo::{PlanTarget, Verb};
+    use crate::plan::values::{ObjectDn, ValueChange};
 
     #[test]
     fn a_default_gpo_is_asked_about_once_more() {
@@ -275,5 +328,32 @@ mod tests {
         assert!(questions(controllers, false)[0].contains("the domain controllers of"));
         assert!(questions(controllers, true).is_empty());
         assert!(questions("{11111111-2222-3333-4444-555555555555}", false).is_empty());
+
+        // A change of single attributes has no name of its GPO.
+        let mut plan = Plan::new("x", &"src.test".parse().unwrap());
+        for (dn, repeated) in [
+            (
+                format!("CN={controllers},CN=Policies,CN=System,DC=src,DC=test"),
+                2,
+            ),
+            (
+                "CN={11111111-2222-3333-4444-555555555555},CN=Policies,CN=System,DC=src,DC=test"
+                    .to_owned(),
+                1,
+            ),
+            ("OU=Staff,DC=src,DC=test".to_owned(), 1),
+        ] {
+            for _ in 0..repeated {
+                let dn = ObjectDn(Dn::parse(&dn).unwrap());
+                let attributes = Vec::new();
+                plan.push(ValueChange::Attributes { dn, attributes }, Vec::new());
+            }
+        }
+        assert_eq!(
+            default_gpo_questions(&plan),
+            [
+                "\"Default Domain Controllers Policy\" is a default GPO and applies to the domain controllers of src.test. Change it?"
+            ]
+        );
     }
 }

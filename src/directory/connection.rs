@@ -103,6 +103,16 @@ fn sd_flags(flags: u32) -> RawControl {
     }
 }
 
+/// Logs what is in force when the login has succeeded.
+fn log(endpoint: &Endpoint<'_>, settings: &DirectorySettings, bound_as: &str) {
+    let protection = match settings.security {
+        LdapSecurity::Sealed => "sealed by Kerberos",
+        LdapSecurity::StartTls | LdapSecurity::Ldaps => "TLS",
+    };
+    let (server, port) = (endpoint.server.as_str(), endpoint.port);
+    tracing::info!(server, port, bound_as, protection, "LDAP is open");
+}
+
 impl LdapConnection {
     /// Connects and logs in.
     ///
@@ -130,6 +140,7 @@ impl LdapConnection {
                 .await?;
             let context = SealedContext::new(&credential, "ldap", server, domain)?;
             let (ldap, end, bound_as) = stream::open_sealed(&endpoint, context).await?;
+            log(&endpoint, settings, &bound_as);
             return Ok(Self::new(ldap, end, bound_as, settings));
         }
         // Only a password can go through TLS: Samba and Windows refuse a security layer of Kerberos inside it
@@ -160,7 +171,10 @@ impl LdapConnection {
             .await;
         let connection = Self::new(ldap, end, name, settings);
         let failure = match result {
-            Ok(result) if result.rc == 0 => return Ok(connection),
+            Ok(result) if result.rc == 0 => {
+                log(&endpoint, settings, &connection.bound_as);
+                return Ok(connection);
+            }
             Ok(result) => LdapFailure::result(result.rc, result.text),
             Err(error) => connection.lost(error).await,
         };

@@ -22,6 +22,13 @@ pub enum Remedy {
     KeepChangesOfOthers,
     /// This operation has to be rolled back first.
     RollBackOperation(String),
+    /// An operation can be neither undone nor cleaned up without its journal; the backup in it may be left.
+    WithoutJournal {
+        /// The folder of the journal.
+        journal: PathBuf,
+        /// The backup of the GPO as it was.
+        backup: Option<PathBuf>,
+    },
     /// The operations can be listed.
     ListOperations,
     /// The backup that was made before the operation can be restored.
@@ -88,6 +95,8 @@ pub enum Remedy {
     GiveAuthority,
     /// The authority has to be in PEM form.
     GiveAuthorityAsPem,
+    /// SMB has to go through smb2, unless the server requires encryption with other ciphers.
+    UseSmb2,
     /// SMB has to go through smb2, or libsmbclient has to be compiled in.
     UseSmb2OrBuildWithLibsmbclient,
     /// This helps, or SMB through smb2, unless the server requires encryption with other ciphers.

@@ -123,13 +123,7 @@ impl Run<'_> {
             }
         }
         match remove_known(self.sysvol(), self.staging, self.plan.basis.as_ref()).await {
-            Ok(kept) => {
-                let next = format!(
-                    "save what is needed of it and remove the folder by hand, then run: gpoctl operations cleanup {}",
-                    super::short_id(self.operation_id)
-                );
-                self.messages.extend(kept.map(|it| it.with_hint(next)));
-            }
+            Ok(kept) => self.messages.extend(kept),
             Err(error) => self.messages.push(
                 StatusMessage::warning(
                     Code::LeftOver,

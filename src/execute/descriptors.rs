@@ -208,7 +208,7 @@ impl Run<'_> {
             // The plan reports this, unless it was made with another client.
             let message = descriptors_not_set(self.domain.session(), self.plan);
             self.messages
-                .extend(message.filter(|message| !self.plan.messages.contains(message)));
+                .extend(message.filter(|it| !self.plan.messages.iter().any(|m| m.code == it.code)));
             return Ok(Vec::new());
         }
         descriptors_from(self.domain.session(), directory_descriptor)

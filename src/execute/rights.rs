@@ -11,9 +11,10 @@ use crate::directory::Directory;
 use crate::directory::rights::ObjectRights;
 use crate::domain::sysvol::{SysvolPath, SysvolRead};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::access::AccessToken;
+use crate::model::access::{self, AccessDecision, AccessToken};
 use crate::model::access_mask::{file, standard};
 use crate::model::safe_name::{RelPath, SafeName};
+use crate::model::security_descriptor::SecurityDescriptor;
 use crate::plan::gpo::{EntryChange, GpoPlan, Step, Verb};
 use crate::session::DomainSession;
 
@@ -34,6 +35,16 @@ pub(crate) async fn check(session: &DomainSession, plan: &GpoPlan) -> Result<()>
         missing_in_directory(session.directory(), plan),
         missing_on_sysvol(session, plan),
     )?;
+    if !sysvol.is_empty() || plan.target.create || plan.verb == Verb::Delete {
+        let domain = &plan.target.domain;
+        let folder = match plan.target.create {
+            true => SysvolPath::policies(domain),
+            false => SysvolPath::gpo(domain, plan.target.guid),
+        };
+        if share_is_read_only(session, &folder).await? {
+            return Err(read_only(session, &folder));
+        }
+    }
     if directory.is_empty() && sysvol.is_empty() {
         return Ok(());
     }
@@ -289,6 +300,50 @@ fn writes_files(plan: &GpoPlan) -> bool {
         .iter()
         .any(|step| matches!(step, Step::StageFiles { .. }))
 }
+
+/// Whether the share itself refuses this account what the permissions of a folder grant. The maximal access that a server reports
+/// then lacks a right of the descriptor: Samba 4.17 reports the right to delete what is in a folder no more when the share is
+/// read-only, but all others, and refuses every write. Where the right is reported, nothing else is queried.
+///
+/// # Errors
+/// As the server reports; none for a folder that this account cannot read.
+pub(crate) async fn share_is_read_only(
+    session: &DomainSession,
+    folder: &SysvolPath,
+) -> Result<bool> {
+    let sysvol = session.sysvol();
+    let Some(token) = &session.directory().info().token else {
+        return Ok(false);
+    };
+    match granted(sysvol, folder).await? {
+        Some(granted) if granted & file::DELETE_CHILD == 0 => {}
+        _ => return Ok(false),
+    }
+    let descriptor = match sysvol.security_descriptor(folder).await {
+        Err(error) if error.kind() == ErrorKind::Connect => return Err(error),
+        Err(_) => return Ok(false),
+        Ok(bytes) => SecurityDescriptor::parse(&bytes),
+    };
+    Ok(descriptor.is_ok_and(|descriptor| {
+        let by_descriptor = access::check(&descriptor, token, file::DELETE_CHILD, None);
+        by_descriptor == AccessDecision::Granted
+    }))
+}
+
+/// The error for a share that refuses what the permissions of a folder grant.
+fn read_only(session: &DomainSession, folder: &SysvolPath) -> Error {
+    Error::new(
+        ErrorKind::Denied,
+        format!(
+            "{} shares SYSVOL read-only, at least to this account; the permissions of {folder} let it write",
+            session.info().server
+        ),
+    )
+    .with_hint(format!("nothing was changed; {MAKE_WRITABLE}"))
+}
+
+/// The next step where the share is read-only.
+pub(crate) const MAKE_WRITABLE: &str = "make the share writable on the domain controller (Samba: read only and write list in [sysvol] of smb.conf; Windows: Get-SmbShareAccess SYSVOL), or connect to another one";
 
 /// What SYSVOL would refuse of the plan, one part of a sentence each; nothing where the back end cannot query rights.
 async fn missing_on_sysvol(session: &DomainSession, plan: &GpoPlan) -> Result<Vec<String>> {

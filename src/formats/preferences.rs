@@ -225,6 +225,11 @@ impl<'a> ElementCursor<'a, '_> {
         self.steps.iter().rev().skip(1).map(|step| step.element)
     }
 
+    /// The number of its ancestors.
+    pub fn depth(&self) -> usize {
+        self.steps.len().saturating_sub(1)
+    }
+
     /// The item that the element is or belongs to: the nearest element with a `clsid` and a `uid` below the root.
     pub fn item(&self) -> Option<Item<'a>> {
         let below_root = self.steps.get(1..)?;

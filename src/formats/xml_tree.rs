@@ -10,6 +10,7 @@ mod spelling;
 
 pub use name::Name;
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use quick_xml::XmlVersion;
@@ -74,6 +75,13 @@ pub struct Attribute {
     pub value: String,
     /// The place of the value in the decoded text, without its quotes.
     span: Span,
+}
+
+impl Attribute {
+    /// The place of the value in the text of [`parse_text`], without its quotes.
+    pub fn value_range(&self) -> Range<usize> {
+        self.span.range()
+    }
 }
 
 /// A place in a decoded text, which is never longer than three times [`MAX_BYTES`].
@@ -160,6 +168,11 @@ impl Element {
             .map(|attribute| attribute.value.as_str())
     }
 
+    /// The place of what it holds in the text of [`parse_text`].
+    pub fn content_range(&self) -> Range<usize> {
+        self.content.range()
+    }
+
     /// An error at this element's start tag.
     pub fn error(&self, reason: impl Into<String>) -> InvalidXml {
         InvalidXml {
@@ -197,6 +210,26 @@ pub fn parse(bytes: &[u8]) -> Result<Element, InvalidXml> {
     }
     let (_, text) = decode::decode(bytes).map_err(at_start)?;
     Builder::new(&text).run()
+}
+
+/// Reads a document that is decoded already, as [`parse`].
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_text(text: &str) -> Result<Element, InvalidXml> {
+    if text.len() > MAX_BYTES {
+        return Err(at_start(format!("{} bytes are too many", text.len())));
+    }
+    Builder::new(text).run()
+}
+
+/// The value of an attribute as it is spelled between its quotes; unchanged when it is not well-formed.
+pub fn attribute_value(spelled: &str) -> Cow<'_, str> {
+    if !spelled.contains('&') {
+        return Cow::Borrowed(spelled);
+    }
+    spelling::value(spelled, spelling::Setting::Attribute('"'))
+        .map_or(Cow::Borrowed(spelled), Cow::Owned)
 }
 
 fn at_start(reason: String) -> InvalidXml {

@@ -7,7 +7,7 @@ pub const NOT_SHOWN: &str = "(not shown)";
 const SECRETS: [&str; 3] = ["defaultpassword", "altdefaultpassword", "proxypassword"];
 
 /// Whether a value holds a password; both in any case. The key is that of a value of Registry.pol, of Preferences or of
-/// `[Registry Values]`, and may have the value name at its end.
+/// `[Registry Values]`, in quotes or not, and may have the value name at its end.
 pub fn is_secret(key: &str, name: &str) -> bool {
     let is = |name: &str| {
         SECRETS
@@ -15,6 +15,7 @@ pub fn is_secret(key: &str, name: &str) -> bool {
             .any(|secret| secret.eq_ignore_ascii_case(name))
     };
     let name = name.rsplit('.').next().unwrap_or(name);
+    let key = key.trim_matches(['"', ' ']);
     is(name) || (name.is_empty() && key.rsplit('\\').next().is_some_and(is))
 }
 
@@ -32,10 +33,10 @@ mod tests {
         ] {
             assert!(is_secret(winlogon, name), "{name}");
         }
-        assert!(is_secret(
-            &format!("MACHINE\\{winlogon}\\DefaultPassword"),
-            ""
-        ));
+        for quote in ["", "\""] {
+            let path = format!("{quote}MACHINE\\{winlogon}\\DefaultPassword{quote}");
+            assert!(is_secret(&path, ""), "{path}");
+        }
         for name in ["DefaultUserName", "", "Password"] {
             assert!(!is_secret(winlogon, name), "{name}");
         }

@@ -237,7 +237,7 @@ fn content(folded: &str, node: &Node) -> Vec<String> {
 /// A line without the data of a registry value with a password, as `[Registry Values]` of GptTmpl.inf has them.
 fn without_registry_password(line: String) -> String {
     match line.split_once('=') {
-        Some((path, _)) if is_secret(path.trim().trim_matches('"'), "") => {
+        Some((path, _)) if is_secret(path, "") => {
             format!("{path}={NOT_SHOWN}")
         }
         _ => line,

@@ -1,8 +1,9 @@
 //! Rename: changes the display name. Clients do not read it, so the version is unchanged.
 
 use crate::directory::GpoObject;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::execute::rights;
+use crate::message::printable;
 use crate::plan::Plan;
 use crate::plan::gpo::{GpoPlan, Step, Verb};
 use crate::progress::Control;
@@ -10,11 +11,10 @@ use crate::session::DomainSession;
 use crate::session::display_name::name_is_free;
 use crate::session::read;
 
-/// Plans another display name for a GPO. Writes nothing.
+/// Plans another display name for a GPO; a plan without changes when it has the name already. Writes nothing.
 ///
 /// # Errors
-/// `Conflict` when another GPO has the name, or this one has it already; `Usage` when it is not valid; `Denied` when the
-/// account may not edit the GPO.
+/// `Conflict` when another GPO has the name; `Usage` when it is not valid; `Denied` when the account may not edit the GPO.
 pub async fn plan(
     session: &DomainSession,
     object: &GpoObject,
@@ -22,10 +22,8 @@ pub async fn plan(
     control: &Control,
 ) -> Result<Plan> {
     if object.display_name == name {
-        return Err(Error::new(
-            ErrorKind::Conflict,
-            format!("GPO {} is already named \"{name}\"", object.guid),
-        ));
+        let title = format!("rename \"{}\"", printable(name));
+        return Ok(Plan::new(title, &session.info().dns_domain));
     }
     name_is_free(session, name, Some(object.guid)).await?;
     let live = read::read_gpo(session, object, control).await?;

@@ -199,6 +199,7 @@ async fn undo_finished(
     let mut done = done.clone();
     plan.messages = done.keep_repaired(session).await?;
     let names = names_for(session, &done).await?;
+    plan.title = title(&done, &names);
     for (index, change) in done.changes.iter().enumerate().rev() {
         if !operation.made(done.mode, index) {
             continue;
@@ -222,6 +223,7 @@ async fn undo_finished(
     let mut plan = match plan.gpo() {
         // As the plan of the verb that undoes it.
         Some(_) => Plan {
+            title: std::mem::take(&mut plan.title),
             messages: std::mem::take(&mut plan.messages),
             ..Plan::of(plan.into_gpo()?)
         },
@@ -229,6 +231,23 @@ async fn undo_finished(
     };
     plan.undoes = Some(operation.id.clone());
     Ok(plan)
+}
+
+/// What is undone, for a list of operations: the verb and the GPO, or the first change with the names of what it changes.
+fn title(done: &Plan, names: &ObjectNames) -> String {
+    let lines = || done.values().flat_map(|it| it.change.describe(names));
+    let more = lines().count().saturating_sub(1);
+    match lines().next() {
+        Some(first) if done.gpos().next().is_none() => {
+            let first = first.trim_start_matches(['+', '-', '~', ' ']);
+            match more {
+                0 => format!("undo {first}"),
+                1 => format!("undo {first}, and 1 more change"),
+                _ => format!("undo {first}, and {more} more changes"),
+            }
+        }
+        _ => format!("undo {}", done.title),
+    }
 }
 
 /// The finding about a WMI filter that the undo of this change deletes, although GPOs are linked to it.

@@ -1,13 +1,11 @@
 //! What a plan says when the SMB client cannot write security descriptors.
 
 use super::gpo::GpoPlan;
-use crate::error::FOR_SMB2;
 use crate::message::{Code, StatusMessage};
-use crate::model::domain_name::DomainName;
 use crate::model::guid::Guid;
 use crate::session::DomainSession;
 
-/// The warning in the plan when the SMB client cannot write security descriptors, with the command that repairs it.
+/// The warning in the plan when the SMB client cannot write security descriptors.
 pub(crate) fn descriptors_not_set(
     session: &DomainSession,
     plan: &GpoPlan,
@@ -23,18 +21,12 @@ pub(crate) fn descriptors_not_set(
         // On Windows, new files inherit from the existing folder, which is right.
         return None;
     };
-    Some(not_set(text, plan.target.guid, &plan.target.domain))
+    Some(StatusMessage::warning(Code::DescriptorsNotSet, text))
 }
 
 const ON_SAMBA: &str = "this SMB client cannot write security descriptors, so new files and folders on SYSVOL inherit theirs: samba-tool ntacl sysvolcheck reports them, and a delegated editor may be unable to change them";
 
 /// The same for a repair that writes a file of this GPO on Samba.
-pub(crate) fn descriptor_of_file_not_set(guid: Guid, domain: &DomainName) -> StatusMessage {
-    not_set(ON_SAMBA, guid, domain)
-}
-
-fn not_set(text: &str, guid: Guid, domain: &DomainName) -> StatusMessage {
-    StatusMessage::warning(Code::DescriptorsNotSet, text).with_hint(format!(
-        "--smb-client smb2 can; {FOR_SMB2}; to repair the permissions later: gpoctl check '{guid}' --fix --smb-client smb2 --domain {domain}"
-    ))
+pub(crate) fn descriptor_of_file_not_set(guid: Guid) -> StatusMessage {
+    StatusMessage::warning(Code::DescriptorsNotSet, ON_SAMBA).of_gpo(guid.to_string())
 }

@@ -100,6 +100,9 @@ mod tests {
             &format!("<Drives><!-- cpassword=\"{VALUE}\" -->"),
         );
         let broken = format!("<Groups><User cpassword=\"{VALUE}\">");
+        // What a reader of XML takes for a password.
+        let references = drives.replace(VALUE, &VALUE.replace('A', "&#65;"));
+        let declared = format!("<!DOCTYPE a [<!ATTLIST a cpassword CDATA '{VALUE}'>]><a/>");
         let tree = tree(&[
             ("User/PREFERENCES/Drives/Drives.xml", &drives),
             ("Machine/Preferences/Groups/Groups.xml", &broken),
@@ -108,6 +111,8 @@ mod tests {
             ("Machine/Scripts/y.txt", "cpassword='' cpassword=x"),
             ("User/Preferences/Files/Files.xml", &comment),
             ("User/Preferences/Drives/Old.xml", &both),
+            ("User/Scripts/references.xml", &references),
+            ("User/Scripts/type.xml", &declared),
         ]);
         let found = stored_passwords(&tree);
         let shown: Vec<String> = found
@@ -124,11 +129,13 @@ mod tests {
                 "User\\Preferences\\Drives\\Old.xml:2 [/Drives/Drive[1][@name='K:']/Properties] cpassword",
                 "User\\Preferences\\Drives\\Old.xml",
                 "User\\Preferences\\Files\\Files.xml",
+                "User\\Scripts\\references.xml",
+                "User\\Scripts\\type.xml",
             ]
         );
         assert!(found[3].text.contains("\"SRC\\u\""));
         let error = refuse_passwords(&tree, false).unwrap_err();
-        assert_eq!(error.details().len(), 7);
+        assert_eq!(error.details().len(), shown.len());
         for (detail, message) in error.details().iter().zip(&found) {
             assert_eq!(detail.severity, Severity::Error);
             assert_eq!(detail.place, message.place);

@@ -9,11 +9,10 @@ mod tests;
 use bytes::Bytes;
 
 use super::{Data, Extension, File, New, State, Value};
-use crate::formats::preferences::passwords::is_password;
+use crate::formats::preferences::passwords::{holds_password, is_password, sets_password};
 use crate::formats::preferences::{Action, Item, PreferenceKind, Preferences};
 use crate::formats::xml_tree::Element;
 use crate::model::reference::Place;
-use crate::model::registry_secrets;
 
 /// Decodes the items in order, including those in collections.
 pub(super) fn decode(file: &mut File<'_>, content: &Bytes) -> Result<(), String> {
@@ -157,20 +156,9 @@ fn values(item: &Item<'_>, room: &mut usize) -> Vec<Value> {
     values
 }
 
-/// Whether an element sets a registry value, or a line of an INI file, with a password.
-fn is_secret(element: &Element) -> bool {
-    let of = |name: &str| {
-        let found = element.attributes.iter();
-        let mut found = found.filter(|one| one.name.eq_ignore_ascii_case(name));
-        found.next().map_or("", |one| &*one.value)
-    };
-    registry_secrets::is_secret(of("key"), of("name"))
-        || registry_secrets::is_secret("", of("property"))
-}
-
 /// The attributes of an element that are not empty. A stored password is only mentioned.
 fn attributes(element: &Element, path: &str, values: &mut Vec<Value>, room: &mut usize) {
-    let is_secret = is_secret(element);
+    let sets_password = sets_password(element);
     for attribute in &element.attributes {
         let name = &*attribute.name;
         if attribute.value.is_empty() || (path.is_empty() && name == "action") {
@@ -182,7 +170,7 @@ fn attributes(element: &Element, path: &str, values: &mut Vec<Value>, room: &mut
         if *room == 0 {
             return;
         }
-        let data = match is_password(name) || (is_secret && name.eq_ignore_ascii_case("value")) {
+        let data = match holds_password(name, sets_password) {
             true => Data::Word("a stored password (not shown)".into()),
             false => Data::Text(attribute.value.clone()),
         };
@@ -199,7 +187,7 @@ fn below(
     room: &mut usize,
 ) {
     // The texts of a list of strings are in elements of their own.
-    let in_secret = in_secret || is_secret(element);
+    let in_secret = in_secret || sets_password(element);
     for child in element.elements() {
         *room = room.saturating_sub(path.len().saturating_add(child.name.len()));
         if *room == 0 {

@@ -3,7 +3,7 @@
 
 use super::refusal::SHOW_WHO;
 use crate::domain::sysvol::SysvolPath;
-use crate::error::{Error, ErrorKind, FOR_SMB2};
+use crate::error::{Error, ErrorKind, FOR_SMB2, Remedy};
 
 /// The error for a name that is in use.
 pub(crate) fn taken(path: &SysvolPath) -> Error {
@@ -65,7 +65,8 @@ pub(crate) fn no_descriptors() -> Error {
         ErrorKind::Usage,
         "libsmbclient cannot read or write security descriptors exactly",
     )
-    .with_hint(format!("use --smb-client smb2; {FOR_SMB2}"))
+    .with_hint(format!("use smb2 as SMB client; {FOR_SMB2}"))
+    .with_remedy(Remedy::UseSmb2)
 }
 
 /// The error of libsmbclient's pair of renames, when the second one failed and the first could not be undone.

@@ -296,11 +296,7 @@ async fn read_once(
 fn left_out(path: &RelPath, is_dir: bool) -> Option<StatusMessage> {
     let name = path.name()?.as_str();
     if path.components().len() == 1 && name.starts_with(STAGING_PREFIX) {
-        return Some(left_probe(name).unwrap_or_else(|| {
-            // The name holds the end of the ID: .gpoctl-<id>-new-Machine.
-            let id = name.split('-').nth(1).unwrap_or_default();
-            left_behind(name).with_hint(format!("run gpoctl operations undo {id} on the same machine and as the same user to roll it back; gpoctl operations list shows how it ended"))
-        }));
+        return Some(left_probe(name).unwrap_or_else(|| left_behind(name)));
     }
     // File replication renamed it because two DCs had created the same name. It is unknown which one belongs to the policy.
     (is_dir && name.to_ascii_uppercase().contains("_NTFRS_")).then(|| {

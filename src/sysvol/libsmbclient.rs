@@ -117,6 +117,13 @@ impl LibSmbClient {
         })
         .await?
         .map_err(|cause: SmbError| no_session(&server, kerberos, cause))?;
+        // Without either, the login would have failed.
+        tracing::info!(
+            server,
+            signed = true,
+            encrypted = true,
+            "SYSVOL is open (libsmbclient)"
+        );
         Ok(Self {
             client: Some(Arc::new(client)),
             server,

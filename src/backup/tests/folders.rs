@@ -229,12 +229,17 @@ fn verify_finds_what_changed_and_what_the_manifest_misses() {
         by_backup(&verified),
         [
             vec![Code::ChangedFile],
-            vec![Code::MissingFile, Code::MissingFile],
+            vec![Code::MissingFile],
             vec![Code::ManifestWithoutBackup],
             vec![],
         ]
     );
     assert!(verified.soundness() == Soundness::Damaged);
+    // In the words with which an import refuses it.
+    let refused = crate::backup::read(&two.path).unwrap().damage;
+    let found = verified.backups.iter().flat_map(|entry| &entry.problems);
+    let found: Vec<_> = found.filter(|it| it.code == Code::MissingFile).collect();
+    assert_eq!(found, refused.iter().collect::<Vec<_>>());
     let alone = verify_all(&one.path).unwrap();
     assert_eq!(alone.backups.len(), 1);
     assert_eq!(alone.manifest, []);

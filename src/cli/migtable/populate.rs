@@ -86,7 +86,8 @@ pub(in crate::cli) async fn run(args: PopulateArgs, ui: &Ui) -> Result<u8> {
         scope: args.scope.into(),
     };
     let mut messages = Vec::new();
-    let read = if args.from.from_backup.is_empty() && args.backup_dir.is_none() {
+    let is_live = args.from.from_backup.is_empty() && args.backup_dir.is_none();
+    let read = if is_live {
         live(&args, ui).await?
     } else {
         stored(&args, &mut messages).await?
@@ -139,7 +140,7 @@ pub(in crate::cli) async fn run(args: PopulateArgs, ui: &Ui) -> Result<u8> {
         "{}: {} added for {}, {} already present, {} in total",
         args.file.display(),
         counted(added, "row"),
-        counted(snapshots.len(), "GPO"),
+        counted(snapshots.len(), if is_live { "GPO" } else { "backup" }),
         count(&merged, |placed| matches!(placed, RowOutcome::Present(_))),
         table.rows().len()
     ));

@@ -70,7 +70,7 @@ pub struct StoredOperation {
     pub state: OperationState,
     /// When it was planned, as `2026-01-31T12:00:00Z`; empty when the ID does not contain a time.
     pub time: String,
-    /// Its verb, or the title of a plan of several changes; empty when unreadable.
+    /// Its verb, or the title of an undo or of a plan of several changes; empty when unreadable.
     pub what: String,
     /// The GPO, when it has one.
     pub gpo: Option<PlanTarget>,
@@ -91,7 +91,7 @@ pub struct StoredOperation {
     /// The ID of the operation that undid it.
     pub undone_by: Option<String>,
     /// The ID of the operation that it undoes, as its plan names it.
-    pub(super) undoes: Option<String>,
+    pub undoes: Option<String>,
     /// What becomes of its other changes when one fails.
     pub(super) mode: Mode,
     /// The number of changes of its plan.
@@ -228,6 +228,10 @@ impl StoredOperation {
         let head = root::read(&journal, PLAN, MAX_PLAN_BYTES)
             .map_err(|error| error.to_string())
             .and_then(|json| json.ok_or_else(|| "it is missing".to_owned()))
+            .and_then(|json| match json.is_empty() {
+                true => Err("it is empty".to_owned()),
+                false => Ok(json),
+            })
             .and_then(|json| Head::read(&json).map_err(|cause| cause.to_string()));
         match head {
             Ok(head) => {
@@ -241,10 +245,13 @@ impl StoredOperation {
                 operation.domain = head
                     .domain
                     .or_else(|| target.as_ref().map(|target| target.domain.clone()));
-                operation.what = verb
-                    .map(|verb| verb.as_str().to_owned())
-                    .or(head.title)
-                    .unwrap_or_default();
+                let verb = verb.map(|verb| verb.as_str().to_owned());
+                // The verb of an undo is that of the way back, such as to restore what was imported.
+                operation.what = match operation.undoes {
+                    Some(_) => head.title.or(verb),
+                    None => verb.or(head.title),
+                }
+                .unwrap_or_default();
                 operation.gpo = target;
             }
             Err(reason) => operation.reason = Some(format!("{PLAN}: {reason}")),
@@ -282,6 +289,30 @@ impl StoredOperation {
         })?;
         let journal = root::journal(&journals, &self.id)?;
         Ok((journals, journal))
+    }
+
+    /// Refuses an operation whose journal cannot be read, and with it not even its domain.
+    ///
+    /// # Errors
+    /// `Denied` or `Usage` when another user could have written it; otherwise `BadInput` with the file and the reason.
+    pub fn refuse_unreadable(&self) -> Result<()> {
+        if self.state != OperationState::Unreadable {
+            return Ok(());
+        }
+        self.open()?;
+        let reason = self.reason.as_deref().unwrap_or("nothing in it is known");
+        Err(Error::new(
+            ErrorKind::BadInput,
+            format!(
+                "operation {} has a journal that cannot be read, {}: {reason}",
+                self.id,
+                self.folder.display()
+            ),
+        )
+        .with_remedy(Remedy::WithoutJournal {
+            journal: self.folder.clone(),
+            backup: self.safety_backup.clone(),
+        }))
     }
 
     /// The backup of the GPO of this change as it was, if one was kept.

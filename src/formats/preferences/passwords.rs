@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use super::{ElementCursor, Preferences, XmlPlace};
-use crate::formats::xml_tree::Element;
+use crate::formats::xml_tree::{self, Element};
 use crate::model::registry_secrets;
 use crate::model::safe_name::RelPath;
 
@@ -24,6 +24,23 @@ const ATTRIBUTE: &str = "cpassword";
 /// Whether an attribute contains a stored password, whose value must not be shown.
 pub fn is_password(attribute: &str) -> bool {
     attribute.eq_ignore_ascii_case(ATTRIBUTE)
+}
+
+/// Whether an element sets a registry value, or a line of an INI file, with a password in plain text: its attribute `value` and all
+/// texts in it must not be shown.
+pub fn sets_password(element: &Element) -> bool {
+    let of = |name: &str| {
+        let found = element.attributes.iter();
+        let mut found = found.filter(|one| one.name.eq_ignore_ascii_case(name));
+        found.next().map_or("", |one| &*one.value)
+    };
+    registry_secrets::is_secret(of("key"), of("name"))
+        || registry_secrets::is_secret("", of("property"))
+}
+
+/// Whether an attribute contains a password: `cpassword`, or the `value` of an element that [`sets_password`].
+pub fn holds_password(attribute: &str, sets_password: bool) -> bool {
+    is_password(attribute) || (sets_password && attribute.eq_ignore_ascii_case("value"))
 }
 
 /// The result of a search for stored passwords in a file.
@@ -123,8 +140,11 @@ fn mentions(bytes: &[u8]) -> bool {
     false
 }
 
-/// Whether a value looks like an encrypted password: at least one block of 16 bytes in Base64.
+/// Whether a value looks like an encrypted password: at least one block of 16 bytes in Base64. It may be spelled with character
+/// references.
 fn is_encrypted(value: &str) -> bool {
+    let value = xml_tree::attribute_value(value);
+    let value = value.trim();
     let is_base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
     value.len() >= 20 && value.chars().all(is_base64)
 }
@@ -144,32 +164,124 @@ fn stored_values(bytes: &[u8]) -> Vec<String> {
         .collect();
     let spans = values(&text).into_iter();
     spans
+        .chain(declared_values(&text))
         .filter_map(|value| text.get(value))
         .filter(|value| !value.trim().is_empty())
         .map(str::to_owned)
         .collect()
 }
 
-/// A copy of the text with every stored password replaced, for display, also those of registry items in plain text; the text need not
-/// be well-formed.
+/// A copy of the text with every stored password replaced, for display, also those of registry items in plain text. What a reader of XML
+/// finds counts, however it is spelled; for text that is not well-formed, what looks like it.
 pub fn without_passwords(text: &str) -> String {
     let mut hidden = values(text);
-    hidden.extend(registry_values(text));
+    match values_of_tree(text) {
+        Some(found) => {
+            hidden.extend(found);
+            for aside in asides(text) {
+                let inside = text.get(aside.clone()).unwrap_or_default();
+                let found = registry_values(inside).into_iter();
+                hidden.extend(found.map(|span| aside.start + span.start..aside.start + span.end));
+            }
+        }
+        None => {
+            hidden.extend(registry_values(text));
+            hidden.extend(declared_values(text));
+        }
+    }
     hidden.sort_by_key(|value| value.start);
     let mut shown = String::with_capacity(text.len());
     let mut position = 0;
     for value in hidden {
-        if value.start < position {
-            continue;
+        // Two readings of the same text may overlap.
+        if value.start >= position {
+            shown.push_str(text.get(position..value.start).unwrap_or_default());
+            if !value.is_empty() {
+                shown.push_str(registry_secrets::NOT_SHOWN);
+            }
         }
-        shown.push_str(text.get(position..value.start).unwrap_or_default());
-        if !value.is_empty() {
-            shown.push_str(registry_secrets::NOT_SHOWN);
-        }
-        position = value.end;
+        position = position.max(value.end);
     }
     shown.push_str(text.get(position..).unwrap_or_default());
     shown
+}
+
+/// The spans of all passwords in the elements of a well-formed document; `None` for other text.
+fn values_of_tree(text: &str) -> Option<Vec<Range<usize>>> {
+    let start = text.trim_start_matches('\u{feff}').trim_start();
+    if !start.starts_with('<') {
+        return None;
+    }
+    let mut found = Vec::new();
+    hide(&xml_tree::parse_text(text).ok()?, false, &mut found);
+    Some(found)
+}
+
+/// The comments and processing instructions of a well-formed document.
+fn asides(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut position = 0;
+    while let Some(rest) = text.get(position..)
+        && let Some(next) = rest.find('<')
+    {
+        let start = position + next;
+        let markup = text.get(start..).unwrap_or_default();
+        let (is_aside, end) = if markup.starts_with("<!--") {
+            (true, "-->")
+        } else if markup.starts_with("<?") {
+            (true, "?>")
+        } else if markup.starts_with("<![CDATA[") {
+            (false, "]]>")
+        } else {
+            (false, "<")
+        };
+        position = start + markup.find(end).unwrap_or(markup.len()).max(1);
+        if is_aside {
+            found.push(start..position);
+        }
+    }
+    found
+}
+
+/// Adds the spans of the passwords in an element; the depth is bounded by that of the parsed tree.
+fn hide(element: &Element, in_secret: bool, found: &mut Vec<Range<usize>>) {
+    let sets_password = sets_password(element);
+    let attributes = element.attributes.iter();
+    found.extend(
+        attributes
+            .filter(|attribute| holds_password(&attribute.name, sets_password))
+            .map(xml_tree::Attribute::value_range),
+    );
+    let in_secret = in_secret || sets_password || is_password(&element.name);
+    if in_secret && !element.text().trim().is_empty() {
+        found.push(element.content_range());
+        return;
+    }
+    for child in element.elements() {
+        hide(child, in_secret, found);
+    }
+}
+
+/// The spans of the literals in the declarations of a document type, which may be the default of an attribute or an entity in its value.
+fn declared_values(text: &str) -> Vec<Range<usize>> {
+    let folded = text.to_ascii_lowercase();
+    let mut found = Vec::new();
+    for declaration in ["<!entity", "<!attlist"] {
+        for (at, _) in folded.match_indices(declaration) {
+            let mut position = at + declaration.len();
+            while let Some(rest) = folded.get(position..)
+                && let Some(next) = rest.find(['"', '\'', '>'])
+                && let Some(quote @ ('"' | '\'')) = rest.get(next..).and_then(|r| r.chars().next())
+            {
+                let start = position + next + 1;
+                let inside = folded.get(start..).unwrap_or_default();
+                let end = start + inside.find(quote).unwrap_or(inside.len());
+                found.push(start..end);
+                position = end + 1;
+            }
+        }
+    }
+    found
 }
 
 /// The spans of the attribute `value`, and of the strings of a list, of every element whose `name` or `property` is that of a registry
@@ -181,7 +293,7 @@ fn registry_values(text: &str) -> Vec<Range<usize>> {
     for element in text.split_inclusive('<') {
         let is_secret = |span: Range<usize>| {
             let name = element.get(span).unwrap_or_default();
-            registry_secrets::is_secret("", name)
+            registry_secrets::is_secret("", &xml_tree::attribute_value(name))
         };
         let mut names = attribute_values(element, "name");
         names.extend(attribute_values(element, "property"));

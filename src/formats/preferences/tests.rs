@@ -318,6 +318,46 @@ fn displayed_text_contains_no_password_of_the_registry() {
     }
 }
 
+/// Every spelling of a password that a reader of XML understands.
+#[test]
+fn displayed_text_contains_no_password_however_it_is_spelled() {
+    for text in [
+        "<a n='1' cpassword = 'SE&#67;RET'/>",
+        "<a\ncpassword\n=\n'&#x53;ECRET'/>",
+        "<a xmlns:x='u' x:cpassword='SECRET'/>",
+        "<a desc=\"cpassword='\" cpassword=\"SECRET\" n='1'/>",
+        "<a><cpassword>SECRET</cpassword></a>",
+        "<a><cpassword><![CDATA[SECRET]]></cpassword></a>",
+        "<a name='Default&#80;assword' value='SECRET'/>",
+        "<a name='&#x44;efaultPassword' value='SECRET' unclosed",
+        "<a key='k\\DefaultPassword' name='' value='SECRET'/>",
+        "<a value='SECRET' desc=\"name='a\" name='DefaultPassword'/>",
+        "<a desc=\"value='a\" value='SECRET' name='DefaultPassword'/>",
+        "<a name='DefaultPassword'><Value><![CDATA[SECRET]]></Value></a>",
+        "<a name='DefaultPassword'><Value><![CDATA[<]]>SECRET</Value></a>",
+        "<a name='DefaultPassword'><Value><!-- c -->SECRET</Value></a>",
+        "<a name='DefaultPassword'><Value type='x'>SECRET</Value></a>",
+        "<a name='DefaultPassword'><Value>1<b>SECRET</b></Value></a>",
+        "<a name='DefaultPassword'><x:Value xmlns:x='u'>SECRET</x:Value></a>",
+        "\u{feff}<a name='DefaultPassword'><Value><![CDATA[SECRET]]></Value></a>",
+        "<a><!-- <b name='Default&#80;assword' value='SECRET'/> --><?p cpassword='SECRET'?></a>",
+        "<a><![CDATA[<!--]]><!-- name='ProxyPassword' value='SECRET' --></a>",
+        "<!DOCTYPE a [<!ENTITY p 'SECRET'>]><a cpassword='&p;'/>",
+        "<!DOCTYPE a [<!entity % p \"'SECRET'\"><!ATTLIST a x CDATA #IMPLIED cpassword CDATA 'SECRET'>]><a/>",
+    ] {
+        let shown = without_passwords(text);
+        let decoded = shown.replace("&#67;", "C").replace("&#x53;", "S");
+        assert!(!decoded.contains("SECRET"), "{text}: {shown}");
+        assert!(shown.contains("(not shown)"), "{text}: {shown}");
+    }
+    for text in [
+        "<a name='x' value='1'><Value><![CDATA[2]]></Value></a>",
+        "<!DOCTYPE a><a n='1'/>",
+    ] {
+        assert_eq!(without_passwords(text), text);
+    }
+}
+
 proptest! {
     #[test]
     fn accepted_files_round_trip(

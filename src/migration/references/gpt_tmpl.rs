@@ -14,6 +14,7 @@ use super::text::{RewrittenText, SpanEdit, apply, may_hold_reference};
 use crate::formats::gpt_tmpl::{GptTmpl, Membership, Setting, unquoted};
 use crate::formats::ini::{self, IniFile, IniLine, splice};
 use crate::model::reference::{Place, Scope};
+use crate::model::registry_secrets;
 use crate::model::shared_text::SharedText;
 
 /// A line of `[Group Membership]` after visiting, before it is known whether it can be written.
@@ -138,6 +139,7 @@ pub(super) fn visit(
                     }
                 }
             }
+            None if sets_password(line.text) => {}
             Some(Setting::Other { .. }) | None => {
                 other_lines::visit(file, &line, &mut new.ini, context);
             }
@@ -354,6 +356,12 @@ fn write_groups(groups: Vec<GroupLine>, new: &mut IniFile, context: &mut Context
     }
 }
 
+/// Whether a line of `[Registry Values]` sets a password.
+fn sets_password(line: &str) -> bool {
+    let path = ini::key_span(line).and_then(|span| line.get(span));
+    path.is_some_and(|path| registry_secrets::is_secret(path, ""))
+}
+
 /// The result of visiting the data of a line of `[Registry Values]`.
 enum RewrittenData {
     /// The edits, often none.
@@ -372,6 +380,8 @@ fn registry_value(
     context: &mut Context<'_, '_>,
 ) -> RewrittenData {
     let fields = match value_type {
+        // Whatever a password looks like, it is not a reference, and no finding may show it.
+        _ if sets_password(line) => Vec::new(),
         1 | 2 => vec![data.clone()],
         7 => quoted_fields(line, data.clone()),
         _ => {

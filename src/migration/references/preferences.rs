@@ -16,7 +16,7 @@ use self::principal_fields::{PrincipalField, PrincipalFieldKind, XmlValue, princ
 use super::context::Context;
 use super::text::{REFERENCE_MARKERS, RewrittenText, may_hold_reference};
 use super::{ReferenceTarget, Rewrite};
-use crate::formats::preferences::passwords::is_password;
+use crate::formats::preferences::passwords::{holds_password, is_password, sets_password};
 use crate::formats::preferences::{ElementCursor, Preferences};
 use crate::formats::xml_tree::document::{Edit, XmlDocument};
 use crate::message::{Code, StatusMessage, printable};
@@ -42,6 +42,7 @@ pub(super) fn visit(
         edits: Vec::new(),
         members: HashMap::new(),
         members_left: 0,
+        password: None,
     };
     preferences.walk(&mut |cursor| visit.element(cursor));
     let edits = visit.edits;
@@ -64,11 +65,20 @@ struct Visit<'a, 'm, 'c, 'v> {
     members: HashMap<String, bool>,
     /// The number of members left in the current group.
     members_left: usize,
+    /// The depth of the outermost current element with a password in its texts.
+    password: Option<usize>,
 }
 
 impl<'a> Visit<'a, '_, '_, '_> {
     fn element(&mut self, cursor: &ElementCursor<'a, '_>) {
         let element = cursor.element;
+        let sets_password = sets_password(element);
+        let (depth, is_current) = (cursor.depth(), |outer: &usize| *outer < cursor.depth());
+        let has_password = sets_password || is_password(&element.name);
+        self.password = self
+            .password
+            .filter(is_current)
+            .or(has_password.then_some(depth));
         match element.name.as_str() {
             "Members" => {
                 self.members.clear();
@@ -90,12 +100,13 @@ impl<'a> Visit<'a, '_, '_, '_> {
         };
         for attribute in &element.attributes {
             let value = XmlValue::Attribute(attribute);
-            if !taken(&value) && !is_password(&attribute.name) {
+            if !taken(&value) && !holds_password(&attribute.name, sets_password) {
                 self.free_text(cursor, &value, &attribute.value);
             }
         }
         let value = XmlValue::Content(element);
-        if !taken(&value)
+        if self.password.is_none()
+            && !taken(&value)
             && let Some(text) = self.document.content_with(element, &REFERENCE_MARKERS)
         {
             self.free_text(cursor, &value, &text);

@@ -13,6 +13,7 @@ use crate::formats::firewall_rule;
 use crate::formats::registry_pol::effect::Effect;
 use crate::formats::registry_pol::{Record, RegistryPol, ValueType, utf16_bytes, utf16_text};
 use crate::model::reference::{Place, Scope};
+use crate::model::registry_secrets;
 use crate::model::shared_text::SharedText;
 
 /// Visits the records in order.
@@ -105,7 +106,9 @@ fn visit_record(record: &Record, place: &Place, context: &mut Context<'_, '_>) -
             RewrittenText::Unchanged => {}
         }
     }
-    if !record.value_type.is_text() {
+    if registry_secrets::is_secret(&record.key_text(), &record.value_name_text()) {
+        // Whatever a password looks like, it is not a reference, and no finding may show it.
+    } else if !record.value_type.is_text() {
         warn_of_reference_in_data(&record.data, place, context);
     } else if let Some((text, tail)) = text_of(&record.data, place, context) {
         match visit_data(record.value_type, &text, place, context) {

@@ -72,7 +72,7 @@ fn versions(facts: &Facts, folder: &Folder, wanted: Option<&SecurityDescriptor>,
         let mut messages = folder.messages.iter();
         if facts.samba && messages.any(|it| it.code == Code::DescriptorsNotRead) {
             list.messages
-                .push(descriptor_of_file_not_set(facts.object.guid, &list.domain));
+                .push(descriptor_of_file_not_set(facts.object.guid));
         }
         list.push(
             ValueChange::GptIni {

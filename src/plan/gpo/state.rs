@@ -204,20 +204,27 @@ impl GpoState {
             format!("{:?}", other.flags),
         );
         compare(
-            "gPCMachineExtensionNames",
-            self.machine_extensions.as_str().to_owned(),
-            other.machine_extensions.as_str().to_owned(),
-        );
-        compare(
-            "gPCUserExtensionNames",
-            self.user_extensions.as_str().to_owned(),
-            other.user_extensions.as_str().to_owned(),
-        );
-        compare(
             "gPCWQLFilter",
             self.wmi_filter.clone().unwrap_or_default(),
             other.wmi_filter.clone().unwrap_or_default(),
         );
+        // Too long for one line.
+        for (name, before, now) in [
+            (
+                "gPCMachineExtensionNames",
+                &self.machine_extensions,
+                &other.machine_extensions,
+            ),
+            (
+                "gPCUserExtensionNames",
+                &self.user_extensions,
+                &other.user_extensions,
+            ),
+        ] {
+            if before.as_str() != now.as_str() {
+                found.push(format!("{name} changed"));
+            }
+        }
         if self.security_descriptor != other.security_descriptor {
             found.push("the security descriptor changed".to_owned());
         }

@@ -84,6 +84,15 @@ async fn open(settings: &SmbSettings) -> Result<(Connection, Tree)> {
         .await
         .map_err(|closed| not_opened(settings, closed))?;
     validate(&connection, &tree, &transport, settings).await?;
+    // What is in force now: the share may require more than the negotiation and the session.
+    tracing::info!(
+        server = server.as_str(),
+        %endpoint,
+        dialect = ?connection.params().map(|params| params.dialect),
+        signed = session.should_sign,
+        encrypted = connection.should_encrypt(),
+        "SYSVOL is open (smb2)"
+    );
     Ok((connection, tree))
 }
 

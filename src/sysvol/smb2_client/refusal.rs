@@ -21,6 +21,17 @@ fn account(settings: &SmbSettings) -> String {
 /// The login succeeded, and the share SYSVOL could not be opened.
 pub(super) fn no_share(settings: &SmbSettings, cause: smb2::Error) -> Error {
     let server = &settings.server;
+    // The login is for the server that was named, and for no other.
+    if let smb2::Error::ShareRedirected { .. } = cause {
+        return Error::new(
+            ErrorKind::BadDirectory,
+            format!("{server} refers to another server for the share SYSVOL"),
+        )
+        .with_source(cause)
+        .with_hint(
+            "no other server is followed: connect to the domain controller that has the share",
+        );
+    }
     let (kind, status, message, hint) = match cause.status() {
         Some(status @ NtStatus::ACCESS_DENIED) => (
             ErrorKind::Denied,
@@ -174,6 +185,16 @@ mod tests {
             },
             ..settings
         };
+        let moved = smb2::Error::ShareRedirected {
+            share: "SYSVOL".to_owned(),
+        };
+        let error = no_share(&ntlm, moved);
+        assert_eq!(error.kind(), ErrorKind::BadDirectory);
+        assert!(
+            error.message().contains("refers to another server"),
+            "{error}"
+        );
+        assert!(!error.to_string().contains("login"), "{error}");
         let error = no_session(&ntlm, status(NtStatus::LOGON_FAILURE));
         assert!(error.message().contains("password is wrong"), "{error}");
     }

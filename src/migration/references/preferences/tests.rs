@@ -294,8 +294,24 @@ fn destinations_of_the_wrong_kind_change_nothing() {
 
 #[test]
 fn passwords_are_not_searched() {
-    let text = item("Drives", "<Properties cpassword='\\\\a\\b'/>");
-    assert_eq!(found(&text), [""; 0]);
+    for inside in [
+        "<Properties cpassword='\\\\a\\b'/>",
+        "<Properties CPassword='S-1-5-21-1-2-3-4'/>",
+        "<cpassword>\\\\a\\b</cpassword>",
+        "<Properties name='DefaultPassword' value='\\\\a\\b'/>",
+        "<Properties name='Default&#80;assword' Value='S-1-5-21-1-2-3-4'/>",
+        "<Properties key='a\\DefaultPassword' name='' value='\\\\a\\b'/>",
+        "<Properties property='ProxyPassword' value='\\\\a\\b'/>",
+        "<Properties name='DefaultPassword'><Values><Value>\\\\a\\b</Value><Value><![CDATA[\\\\a\\c]]></Value></Values></Properties>",
+    ] {
+        assert_eq!(found(&item("Drives", inside)), [""; 0], "{inside}");
+    }
+    // What is beside a password is a reference.
+    let inside = "<a name='DefaultPassword'><b/></a><a name='x' value='\\\\a\\b'><Value>\\\\a\\c</Value></a>";
+    assert_eq!(
+        found(&item("Drives", inside)),
+        ["value: \\\\a\\b", ": \\\\a\\c"]
+    );
 }
 
 proptest! {

@@ -246,3 +246,46 @@ fn references_in_binary_data_are_reported() {
         }
     }
 }
+
+#[test]
+fn passwords_in_the_registry_are_not_references() {
+    let winlogon = "Software\\Microsoft\\Windows NT\\CurrentVersion\\Winlogon";
+    let pol = pol(&[
+        (
+            winlogon,
+            "DefaultPassword",
+            ValueType::SZ,
+            "\\\\old\\share\0",
+        ),
+        (
+            winlogon,
+            "**soft.defaultpassword",
+            ValueType::SZ,
+            "S-1-5-21-1-2-3-5\0",
+        ),
+        (
+            winlogon,
+            "AltDefaultPassword",
+            ValueType::BINARY,
+            "\\\\old\\share\0",
+        ),
+    ]);
+    let template = Bytes::from(format!(
+        "[Registry Values]\r\n\
+         MACHINE\\{winlogon}\\DefaultPassword=1,\"\\\\old\\share\"\r\n\
+         \"MACHINE\\{winlogon}\\DefaultPassword\"=7,\\\\old\\share,S-1-5-21-1-2-3-5\r\n\
+         MACHINE\\{winlogon}\\DefaultPassword=3,\\\\old\\share\r\n\
+         MACHINE\\{winlogon}\\DefaultPassword=\\\\old\\share\r\n"
+    ));
+    for (path, bytes) in [(POL, pol), (TMPL, template)] {
+        let path: RelPath = path.parse().unwrap();
+        let mut seen = Vec::new();
+        let visited = visit_file(&path, &bytes, &mut |occurrence| {
+            seen.push(format!("{:?}", occurrence.target));
+            map(occurrence)
+        })
+        .unwrap();
+        assert_eq!(seen, [""; 0], "{path}");
+        assert_eq!((visited.bytes, visited.messages), (None, vec![]), "{path}");
+    }
+}
