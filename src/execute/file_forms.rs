@@ -61,6 +61,21 @@ impl FileForms {
         wanted.map_or_else(|| planned.clone(), |wanted| FileContent(wanted.into()))
     }
 
+    /// What this server stores when it gets a planned descriptor; `None` when it refuses that.
+    pub(super) fn stored(&self, planned: &FileContent) -> Option<FileContent> {
+        let wanted = self.for_server(planned);
+        // Object entries are left out when it is sent.
+        let is_stored = |entries: FileEntries| {
+            SecurityDescriptor::parse(&wanted.0)
+                .is_ok_and(|it| entries.stores(&it.without_object_aces()))
+        };
+        match self.known {
+            Some(FileEntries::WithoutObjectAces) => is_stored(FileEntries::WithoutObjectAces),
+            _ => true,
+        }
+        .then_some(wanted)
+    }
+
     /// Whether a file has what a plan says, in the form that the server wants. Where that is not known, in either form.
     pub(super) fn are_of(&self, found: &[u8], planned: &FileContent) -> bool {
         if self.known.is_none() {

@@ -48,13 +48,32 @@ pub(super) fn object_entries_refused() -> StatusMessage {
 pub(super) async fn refuse_changed(domain: &DomainWriter, change: &ValueChange) -> Result<()> {
     probe_for(domain, change).await?;
     match difference(domain.session(), change, Moment::Before).await? {
-        None => Ok(()),
+        None => refuse_order(domain.session(), change).await,
         Some(what) => Err(Error::new(
             ErrorKind::Conflict,
             format!("{what} has changed since the plan was made"),
         )
         .with_hint("nothing was changed; make the plan again")),
     }
+}
+
+/// Refuses permissions in an order that the server refuses: those of a plan that was made without asking it.
+async fn refuse_order(session: &DomainSession, change: &ValueChange) -> Result<()> {
+    let ValueChange::Descriptors { guid, entries } = change else {
+        return Ok(());
+    };
+    let forms = FileForms::of(session, *guid).await?;
+    if entries
+        .iter()
+        .all(|entry| forms.stored(&entry.new).is_some())
+    {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::BadDirectory,
+        format!("the permissions of the GPO {guid} have an entry that denies after one that allows, and this version of Samba refuses that order on files"),
+    )
+    .with_hint(format!("nothing was changed; {}", Code::DenyAfterAllow.action())))
 }
 
 /// What is not as the change made it; also when that cannot be read.
@@ -170,7 +189,7 @@ pub(super) async fn make(
                 Some(descriptor) => {
                     probe(domain, *guid).await?;
                     let forms = FileForms::of(domain.session(), *guid).await?;
-                    Some(forms.for_server(descriptor))
+                    forms.stored(descriptor)
                 }
                 None => None,
             };

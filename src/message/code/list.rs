@@ -54,6 +54,9 @@ codes! {
     DanglingLink "dangling-link" [Warning]
         "a container is linked to a GPO that does not exist",
         "remove the link, or restore the GPO";
+    DenyAfterAllow "deny-after-allow" [Warning]
+        "the permissions of the GPO deny after they allow, and Samba 4.25 refuses that order on files, so those on SYSVOL are left unchanged",
+        "remove the entries that deny with samba-tool dsacl delete, add them with samba-tool dsacl set, which puts them first, then run gpoctl check --fix; an inherited entry has to be removed where it is inherited from";
     DescriptorDiffers "descriptor-differs" [Warning]
         "permissions on SYSVOL do not match those of the GPO",
         "run gpoctl check --fix";

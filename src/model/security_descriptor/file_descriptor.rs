@@ -1,7 +1,7 @@
 //! Derives the descriptor of a GPO's files and folders in SYSVOL from that of its groupPolicyContainer.
 
 use super::{
-    Acl, DaclState, InvalidSecurityDescriptor, SecurityDescriptor, ace_flag, ace_type, control,
+    Ace, Acl, DaclState, InvalidSecurityDescriptor, SecurityDescriptor, ace_flag, ace_type, control,
 };
 use crate::model::access_mask::{directory, file, standard};
 use crate::model::sid::Sid;
@@ -27,6 +27,26 @@ impl FileEntries {
             Self::WithObjectAces => Self::WithoutObjectAces,
             Self::WithoutObjectAces => Self::WithObjectAces,
         }
+    }
+
+    /// Whether a server that wants these entries stores this descriptor. Samba 4.25 refuses one in which an entry that denies comes
+    /// after one that allows, whatever the two are for (`malformed ACL in inheritable ACL! Deny entry after Allow entry` in the log of
+    /// its smbd, STATUS_ACCESS_DENIED to the client). The DACL of a GPO may have that order: `samba-tool dsacl set` adds each entry in
+    /// front, and an inherited entry comes after the explicit ones [MS-DTYP 2.5.3.4.5]. `samba-tool ntacl sysvolcheck` requires the
+    /// order of the directory all the same and reports a file on which the entries that deny are first, and `sysvolreset` stops at
+    /// such a GPO. So no descriptor is right there.
+    pub fn stores(self, descriptor: &SecurityDescriptor) -> bool {
+        if self == Self::WithObjectAces {
+            return true;
+        }
+        let aces = || descriptor.dacl.iter().flat_map(|dacl| &dacl.aces);
+        let is_plain = |ace: &Ace| {
+            matches!(
+                ace.ace_type,
+                ace_type::ACCESS_ALLOWED | ace_type::ACCESS_DENIED
+            )
+        };
+        aces().all(is_plain) && !aces().skip_while(|ace| ace.denies()).any(Ace::denies)
     }
 }
 
