@@ -1,6 +1,8 @@
 //! Versions of Samba that differ in the permissions of files: a domain that was upgraded to 4.25 keeps object entries, which that
 //! version refuses to write.
 
+mod denials;
+mod not_stored;
 mod refused_order;
 
 use std::path::Path;

@@ -83,17 +83,41 @@ pub fn file_descriptor(
     directory: &SecurityDescriptor,
     entries: FileEntries,
 ) -> Result<FileDescriptor, InvalidSecurityDescriptor> {
-    let DaclState::List(dacl) = directory.dacl_state() else {
-        return Err(InvalidSecurityDescriptor::new("it has no DACL"));
-    };
     let second = match entries {
         FileEntries::WithObjectAces => ace_type::ACCESS_ALLOWED_OBJECT,
         FileEntries::WithoutObjectAces => ace_type::ACCESS_DENIED,
     };
+    let descriptor = mapped(directory, &[ace_type::ACCESS_ALLOWED, second])?;
+    FileDescriptor::of(descriptor, entries)
+}
+
+/// What a directory object grants and denies on files, as [`file_descriptor`] maps it, with the entries of both kinds of servers. To
+/// compare with; no server stores it.
+pub(crate) fn rights_on_files(
+    directory: &SecurityDescriptor,
+) -> Result<SecurityDescriptor, InvalidSecurityDescriptor> {
+    mapped(
+        directory,
+        &[
+            ace_type::ACCESS_ALLOWED,
+            ace_type::ACCESS_ALLOWED_OBJECT,
+            ace_type::ACCESS_DENIED,
+        ],
+    )
+}
+
+/// The descriptor for files, with the entries of these types.
+fn mapped(
+    directory: &SecurityDescriptor,
+    types: &[u8],
+) -> Result<SecurityDescriptor, InvalidSecurityDescriptor> {
+    let DaclState::List(dacl) = directory.dacl_state() else {
+        return Err(InvalidSecurityDescriptor::new("it has no DACL"));
+    };
     let mut aces = Vec::new();
     for ace in &dacl.aces {
         let mut ace = ace.clone();
-        if ace.ace_type != ace_type::ACCESS_ALLOWED && ace.ace_type != second {
+        if !types.contains(&ace.ace_type) {
             continue;
         }
         let Some(rights) = ace.rights_mut() else {
@@ -110,7 +134,7 @@ pub fn file_descriptor(
         }
         aces.push(ace);
     }
-    let descriptor = SecurityDescriptor {
+    Ok(SecurityDescriptor {
         control: control::SELF_RELATIVE
             | control::DACL_PRESENT
             | directory.control & (control::DACL_PROTECTED | control::DACL_AUTO_INHERITED),
@@ -118,8 +142,7 @@ pub fn file_descriptor(
         group: directory.group.clone(),
         dacl: Some(Acl::new(aces)),
         ..SecurityDescriptor::new()
-    };
-    FileDescriptor::of(descriptor, entries)
+    })
 }
 
 impl FileDescriptor {
