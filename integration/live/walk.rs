@@ -1,6 +1,8 @@
 //! Every verb that writes, and its undo, on the version of Samba that the lab runs. After each one Samba's own checks of that
 //! version and `gpoctl check` have no findings, and there is nothing to repair.
 
+mod refused_order;
+
 use crate::support::*;
 use gpoctl::model::sddl::{from_sddl, to_sddl};
 use gpoctl::model::security_descriptor::{FileEntries, file_descriptor};

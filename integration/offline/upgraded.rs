@@ -1,6 +1,10 @@
 //! Versions of Samba that differ in the permissions of files: a domain that was upgraded to 4.25 keeps object entries, which that
 //! version refuses to write.
 
+mod denials;
+mod not_stored;
+mod refused_order;
+
 use std::path::Path;
 
 use gpoctl::DomainWriter;
@@ -44,6 +48,21 @@ async fn repairs(admin: &DomainWriter) -> Plan {
     let session = admin.session();
     let report = check_domain(session, &Control::default()).await.unwrap();
     repair::plan(&report, &session.info().dns_domain)
+}
+
+/// Adds an entry that denies to the permissions of the GPO, in front or at the end.
+async fn deny(domain: &MemoryDomain, is_first: bool) {
+    let admin = connect(domain).await;
+    let object = admin.session().directory().gpo(guid()).await.unwrap();
+    let mut descriptor = SecurityDescriptor::parse(&object.security_descriptor).unwrap();
+    let denial = from_sddl("D:(D;CI;RPLC;;;BG)", None).unwrap();
+    let aces = &mut descriptor.dacl.as_mut().unwrap().aces;
+    let at = if is_first { 0 } else { aces.len() };
+    aces.insert(at, denial.dacl.unwrap().aces.remove(0));
+    domain
+        .directory()
+        .set_descriptor(&object.dn, &to_sddl(&descriptor))
+        .unwrap();
 }
 
 /// The warnings and errors of a check.
@@ -132,17 +151,7 @@ async fn a_repair_removes_what_an_earlier_version_stored() {
 #[tokio::test]
 async fn a_plan_made_without_asking_the_server_denies_what_the_directory_denies() {
     let domain = domain_on(SysvolServer::SambaWithoutObjectAces);
-    let dn = domain.directory().base().gpo(guid());
-    let admin = connect(&domain).await;
-    let object = admin.session().directory().gpo(guid()).await.unwrap();
-    let mut descriptor = SecurityDescriptor::parse(&object.security_descriptor).unwrap();
-    let deny = from_sddl("D:(D;CI;RPLC;;;BG)", None).unwrap();
-    let dacl = descriptor.dacl.as_mut().unwrap();
-    dacl.aces.insert(0, deny.dacl.unwrap().aces.remove(0));
-    domain
-        .directory()
-        .set_descriptor(&dn, &to_sddl(&descriptor))
-        .unwrap();
+    deny(&domain, true).await;
     let folder = SysvolPath::in_gpo(domain.sysvol().domain(), guid(), &"User".parse().unwrap());
     let wrong = from_sddl("O:BAG:BAD:P(A;;FA;;;BA)", None).unwrap();
     domain.sysvol().put_descriptor(&folder, &wrong).unwrap();

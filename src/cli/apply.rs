@@ -144,7 +144,11 @@ fn applied_already(error: Error, plan: &Plan, options: &ApplyOptions) -> Error {
 /// What was done, in one sentence.
 fn done(plan: &Plan, result: &OperationResult) -> Result<String> {
     if plan.changes.is_empty() {
-        return Ok("nothing to do: already as requested".to_owned());
+        return Ok(match plan.undoes.is_some() && !plan.messages.is_empty() {
+            true => "nothing was changed: what the operation changed is not put back",
+            false => "nothing to do: already as requested",
+        }
+        .to_owned());
     }
     let hint = undo_hint(&result.operation_id);
     Ok(match (plan.gpo(), &result.gpo) {

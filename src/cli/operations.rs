@@ -30,7 +30,7 @@ pub(super) enum OperationsCommand {
 
 /// List earlier operations, newest first
 ///
-/// States: done; undone; failed (stopped or failed, and rolled back); unfinished (interrupted: use undo to roll it back);
+/// States: done; undone (in part, if something was not put back); failed (stopped or failed, and rolled back); unfinished (interrupted: use undo to roll it back);
 /// left-over (done, but old files are left: use cleanup); superseded (interrupted, and closed because others have changed the
 /// same since); running; unreadable.
 #[derive(Debug, Args)]
@@ -135,7 +135,7 @@ fn run_list(args: &ListArgs, ui: &Ui) -> Result<u8> {
         .map(|operation| {
             vec![
                 shown_id(ui, operation),
-                operation.state.as_str().to_owned(),
+                state(operation),
                 subject(operation),
                 operation
                     .domain
@@ -161,6 +161,16 @@ fn shown_id(ui: &Ui, operation: &StoredOperation) -> String {
     }
 }
 
+/// The state of an operation in a table.
+fn state(operation: &StoredOperation) -> String {
+    let part = if operation.undone_in_part {
+        " in part"
+    } else {
+        ""
+    };
+    format!("{}{part}", operation.state.as_str())
+}
+
 /// What an operation did, in a few words: `import "Workstation Security"`.
 fn subject(operation: &StoredOperation) -> String {
     match &operation.gpo {
@@ -184,6 +194,7 @@ fn summary(operation: &StoredOperation) -> serde_json::Value {
         "reason": operation.reason,
         "undone_by": operation.undone_by,
         "undoes": operation.undoes,
+        "undone_in_part": operation.undone_in_part,
         "folder": operation.folder,
         "safety_backup": operation.safety_backup,
     })
@@ -213,7 +224,7 @@ fn run_show(args: &ShowArgs, ui: &Ui) -> Result<u8> {
     }
     ui.heading("Operation");
     let mut rows = vec![
-        vec!["state".to_owned(), operation.state.as_str().to_owned()],
+        vec!["state".to_owned(), state(&operation)],
         vec!["time".to_owned(), operation.time.clone()],
         vec!["journal".to_owned(), operation.folder.display().to_string()],
     ];

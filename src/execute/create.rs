@@ -39,16 +39,7 @@ impl Run<'_> {
             .with_hint("map the principals of its permissions to accounts of this domain, or omit the permissions"));
         }
         let descriptors = self.descriptors(&object.security_descriptor)?;
-        // On Windows the folder has the descriptor derived from its container, without the object entries, and what is
-        // below inherits from it; on Samba the folder is like every file.
-        let folder = if !self.sysvol().has_exact_descriptors() || !descriptors.is_empty() {
-            descriptors.clone()
-        } else {
-            vec![
-                self.derived(&object.security_descriptor)?
-                    .without_object_aces,
-            ]
-        };
+        let folder = self.descriptors_of_folder(&descriptors, &object.security_descriptor)?;
         let made = self
             .sysvol()
             .create_dir(&self.staging.folder(), &folder)

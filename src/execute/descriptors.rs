@@ -14,7 +14,7 @@ use crate::model::security_descriptor::{
 };
 use crate::plan::folder_rights::{self, derived_descriptor};
 use crate::plan::gpo::{FileContent, Step};
-use crate::plan::inherited_permissions::descriptors_not_set;
+use crate::plan::inherited_permissions::{Written, descriptors_not_set, refused_order};
 use crate::session::read::LiveGpo;
 
 impl Run<'_> {
@@ -75,7 +75,7 @@ impl Run<'_> {
         // account, which grants nothing that the descriptor does not.
         let folder = match descriptors.last() {
             Some(exact) => Some(exact.clone()),
-            None if sysvol.has_exact_descriptors() => Some(self.derived(last)?.without_object_aces),
+            None if self.children_inherit() => Some(self.derived(last)?.without_object_aces),
             None => None,
         };
         if let Some(folder) = folder {
@@ -127,8 +127,7 @@ impl Run<'_> {
             return self.descriptors(&current.object.security_descriptor);
         };
         let descriptors = self.descriptors(&planned)?;
-        let inherit = !self.domain.session().info().is_samba();
-        if inherit && self.sysvol().has_exact_descriptors() {
+        if self.children_inherit() {
             let folder = vec![self.derived(&planned)?.without_object_aces];
             self.set_folder_descriptor(&folder).await?;
         }
@@ -211,7 +210,39 @@ impl Run<'_> {
                 .extend(message.filter(|it| !self.plan.messages.iter().any(|m| m.code == it.code)));
             return Ok(Vec::new());
         }
+        self.report_order(directory_descriptor)?;
         descriptors_from(self.domain.session(), directory_descriptor)
+    }
+
+    /// Reports permissions in an order that the server refuses on files, now that it is known which one this is. Those that let the
+    /// account work until the end are replaced, so the last ones count.
+    fn report_order(&mut self, directory_descriptor: &[u8]) -> Result<()> {
+        self.messages.retain(|it| it.code != Code::DenyAfterAllow);
+        let entries = self.sysvol().file_entries().unwrap_or_default();
+        let last = self.last_descriptor();
+        let last = self.derived(last.as_deref().unwrap_or(directory_descriptor))?;
+        if !entries.stores(&last.descriptor) {
+            self.messages.push(refused_order(Written::Files));
+        }
+        Ok(())
+    }
+
+    /// Whether files inherit from the folder of the GPO, which has the permissions that follow from those of the GPO: on Windows.
+    fn children_inherit(&self) -> bool {
+        !self.domain.session().info().is_samba() && self.sysvol().has_exact_descriptors()
+    }
+
+    /// The descriptors for a new folder of the GPO. On Windows it has the one derived from its container, without the object
+    /// entries, and what is below inherits from it; on Samba it is like every file.
+    pub(super) fn descriptors_of_folder(
+        &self,
+        descriptors: &[Vec<u8>],
+        container: &[u8],
+    ) -> Result<Vec<Vec<u8>>> {
+        Ok(match self.children_inherit() {
+            true => vec![self.derived(container)?.without_object_aces],
+            false => descriptors.to_vec(),
+        })
     }
 
     /// The descriptor of the GPO's folder, derived from that of its container.

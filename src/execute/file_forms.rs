@@ -48,8 +48,22 @@ impl FileForms {
         })
     }
 
+    /// Whether the server refuses one of the two.
+    pub(super) fn is_one_refused(&self) -> bool {
+        self.known == Some(FileEntries::WithoutObjectAces)
+    }
+
+    /// What is set in place of the descriptor of a change that replaces another one. A repair does not replace what the server wants, so
+    /// where that is replaced, a repair is taken back, and what the server stores is set as it is.
+    pub(super) fn to_set(&self, planned: &FileContent, replaced: &FileContent) -> FileContent {
+        match !self.is_one_refused() && self.is_derived(&replaced.0) {
+            true => planned.clone(),
+            false => self.for_server(planned),
+        }
+    }
+
     /// What this server wants in place of a planned descriptor. One that is not derived from the directory stays.
-    pub(super) fn for_server(&self, planned: &FileContent) -> FileContent {
+    fn for_server(&self, planned: &FileContent) -> FileContent {
         let wanted = self.known.and_then(|known| {
             let forms = self.derived.as_ref()?;
             if !self.is_derived(&planned.0) {
@@ -59,6 +73,21 @@ impl FileForms {
             wanted.to_bytes().ok()
         });
         wanted.map_or_else(|| planned.clone(), |wanted| FileContent(wanted.into()))
+    }
+
+    /// What this server stores when it gets a planned descriptor; `None` when it refuses that.
+    pub(super) fn stored(&self, planned: &FileContent) -> Option<FileContent> {
+        let wanted = self.for_server(planned);
+        // Object entries are left out when it is sent.
+        let is_stored = |entries: FileEntries| {
+            SecurityDescriptor::parse(&wanted.0)
+                .is_ok_and(|it| entries.stores(&it.without_object_aces()))
+        };
+        match self.known {
+            Some(FileEntries::WithoutObjectAces) => is_stored(FileEntries::WithoutObjectAces),
+            _ => true,
+        }
+        .then_some(wanted)
     }
 
     /// Whether a file has what a plan says, in the form that the server wants. Where that is not known, in either form.

@@ -227,6 +227,9 @@ pub enum Event {
     Undone {
         /// The ID of the operation that undid it.
         by: String,
+        /// Whether something of it was not put back.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        in_part: bool,
     },
     /// The roll-back stopped for this reason.
     RollBackFailed {

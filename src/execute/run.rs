@@ -141,14 +141,8 @@ impl Run<'_> {
         descriptors: &[Vec<u8>],
     ) -> Result<()> {
         let folder = self.staging.folder();
-        let descriptors = if !self.sysvol().has_exact_descriptors() || !descriptors.is_empty() {
-            descriptors.to_vec()
-        } else {
-            vec![
-                self.derived(&current.object.security_descriptor)?
-                    .without_object_aces,
-            ]
-        };
+        let descriptors =
+            self.descriptors_of_folder(descriptors, &current.object.security_descriptor)?;
         self.announce(Inverse::RemoveFolder)?;
         self.sysvol().create_dir(&folder, &descriptors).await
     }

@@ -372,7 +372,7 @@ pub(crate) async fn read_whole(
 }
 
 /// The descriptors to set on every file and folder of a GPO, one after the other, derived from that of its container; none
-/// where children inherit, or the back end cannot write them.
+/// where children inherit, the back end cannot write them, or the server refuses their order.
 ///
 /// # Errors
 /// `BadDirectory` when the container's cannot be used.
@@ -381,7 +381,11 @@ pub(crate) fn descriptors_from(session: &DomainSession, container: &[u8]) -> Res
         return Ok(Vec::new());
     }
     let entries = session.sysvol().file_entries().unwrap_or_default();
-    Ok(derived_descriptor(container, entries)?.into_steps())
+    let derived = derived_descriptor(container, entries)?;
+    Ok(match entries.stores(&derived.descriptor) {
+        true => derived.into_steps(),
+        false => Vec::new(),
+    })
 }
 
 /// Detects which entries a Samba server stores in the DACL of a file, before the first descriptor is set: in the folder of the

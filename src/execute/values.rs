@@ -48,7 +48,7 @@ pub(super) fn object_entries_refused() -> StatusMessage {
 pub(super) async fn refuse_changed(domain: &DomainWriter, change: &ValueChange) -> Result<()> {
     probe_for(domain, change).await?;
     match difference(domain.session(), change, Moment::Before).await? {
-        None => Ok(()),
+        None => refuse_order(domain.session(), change).await,
         Some(what) => Err(Error::new(
             ErrorKind::Conflict,
             format!("{what} has changed since the plan was made"),
@@ -57,15 +57,35 @@ pub(super) async fn refuse_changed(domain: &DomainWriter, change: &ValueChange) 
     }
 }
 
+/// Refuses permissions in an order that the server refuses: those of a plan that was made without asking it.
+async fn refuse_order(session: &DomainSession, change: &ValueChange) -> Result<()> {
+    let ValueChange::Descriptors { guid, entries } = change else {
+        return Ok(());
+    };
+    let forms = FileForms::of(session, *guid).await?;
+    if entries
+        .iter()
+        .all(|entry| forms.stored(&entry.new).is_some())
+    {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::BadDirectory,
+        format!("the permissions of the GPO {guid} have an entry that denies after one that allows, and this version of Samba refuses that order on files"),
+    )
+    .with_hint(format!("nothing was changed; {}", Code::DenyAfterAllow.action())))
+}
+
 /// What is not as the change made it; also when that cannot be read.
 pub(super) async fn changed_again(session: &DomainSession, change: &ValueChange) -> Option<String> {
     let read_back = difference(session, change, Moment::After).await;
     read_back.unwrap_or_else(|error| Some(error.to_string()))
 }
 
-/// Whether the old state of a change exists: the change was not made, or it was rolled back.
+/// Whether the old state of a change exists: the change was not made, or it was rolled back. Unless the server refuses one of the two
+/// forms of permissions, the other one is another state.
 pub(crate) async fn is_undone(session: &DomainSession, change: &ValueChange) -> Result<bool> {
-    Ok(difference(session, change, Moment::Before).await?.is_none())
+    Ok(difference(session, change, Moment::Undone).await?.is_none())
 }
 
 /// Rolls back a change that was announced, if it was made.
@@ -170,7 +190,7 @@ pub(super) async fn make(
                 Some(descriptor) => {
                     probe(domain, *guid).await?;
                     let forms = FileForms::of(domain.session(), *guid).await?;
-                    Some(forms.for_server(descriptor))
+                    forms.stored(descriptor)
                 }
                 None => None,
             };
@@ -211,13 +231,14 @@ async fn set_descriptors(
 ) -> Result<()> {
     let sysvol = domain.sysvol();
     let forms = FileForms::of(domain.session(), guid).await?;
-    let steps = |descriptor: &FileContent| {
-        descriptor_steps(sysvol, &forms.for_server(descriptor).0, "the plan")
+    let steps = |descriptor: &FileContent, replaced: &FileContent| {
+        let descriptor = forms.to_set(descriptor, replaced);
+        descriptor_steps(sysvol, &descriptor.0, "the plan")
     };
     let at = |path| SysvolPath::in_gpo(&domain.session().info().dns_domain, guid, path);
     let mut done: Vec<&DescriptorSwap> = Vec::new();
     for entry in entries {
-        let outcome = match steps(&entry.new) {
+        let outcome = match steps(&entry.new, &entry.old) {
             Ok(steps) => {
                 sysvol
                     .set_security_descriptors(&at(&entry.path), &steps)
@@ -239,7 +260,7 @@ async fn set_descriptors(
         }
         for entry in done.into_iter().rev() {
             if let Err(undo) = sysvol
-                .set_security_descriptors(&at(&entry.path), &steps(&entry.old)?)
+                .set_security_descriptors(&at(&entry.path), &steps(&entry.old, &entry.old)?)
                 .await
             {
                 return Err(undo
@@ -302,6 +323,8 @@ async fn write_gpt_ini(
 enum Moment {
     Before,
     After,
+    /// As [`Self::Before`], compared strictly.
+    Undone,
 }
 
 /// What is not as it was before or after the change; `None` when everything is.
@@ -319,7 +342,7 @@ async fn difference(
             let different = attributes.iter().zip(found).find(|(swap, found)| {
                 *found
                     != *match moment {
-                        Moment::Before => &swap.old,
+                        Moment::Before | Moment::Undone => &swap.old,
                         Moment::After => &swap.new,
                     }
             });
@@ -343,7 +366,7 @@ async fn difference(
         ValueChange::GptIni { guid, old, new, .. } => {
             let found = read_gpt_ini(session, *guid).await?;
             let wanted = match moment {
-                Moment::Before => old,
+                Moment::Before | Moment::Undone => old,
                 Moment::After => new,
             };
             let same = found.as_ref() == wanted.as_ref().map(|content| &content.0);
@@ -356,10 +379,13 @@ async fn difference(
                 let path = SysvolPath::in_gpo(&session.info().dns_domain, *guid, &entry.path);
                 let found = sysvol.security_descriptor(&path).await?;
                 let wanted = match moment {
-                    Moment::Before => &entry.old,
+                    Moment::Before | Moment::Undone => &entry.old,
                     Moment::After => &entry.new,
                 };
-                if !same_descriptor(sysvol, &found, &wanted.0) && !forms.are_of(&found, wanted) {
+                let may_differ = moment != Moment::Undone || forms.is_one_refused();
+                if !same_descriptor(sysvol, &found, &wanted.0)
+                    && !(may_differ && forms.are_of(&found, wanted))
+                {
                     return Ok(Some(format!("the permissions of {path}")));
                 }
             }

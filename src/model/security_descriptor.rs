@@ -9,6 +9,7 @@ mod file_descriptor;
 
 pub use acl::{Ace, AceBody, AceRights, Acl, ObjectTypes, ace_flag, ace_type};
 pub(crate) use acl::{has_object_types, has_rights};
+pub(crate) use file_descriptor::rights_on_files;
 pub use file_descriptor::{FileDescriptor, FileEntries, file_descriptor};
 
 use super::sid::Sid;

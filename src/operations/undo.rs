@@ -230,6 +230,17 @@ async fn undo_finished(
         None => plan,
     };
     plan.undoes = Some(operation.id.clone());
+    let (all, left) = (done.changes.len(), plan.changes.len());
+    if left < all {
+        plan.title = format!(
+            "undo {left} of {} in {}",
+            match all {
+                1 => "1 change".to_owned(),
+                all => format!("{all} changes"),
+            },
+            done.domain
+        );
+    }
     Ok(plan)
 }
 

@@ -1,10 +1,12 @@
 //! Whether a descriptor of the GPO's folder on SYSVOL grants no more than the GPO does, before an operation or after it.
 
+use std::collections::BTreeSet;
+
 use crate::error::{Error, ErrorKind, Result as GpoctlResult};
 use crate::model::sddl::to_sddl;
 use crate::model::security_descriptor::{
     Ace, Acl, DaclState, FileDescriptor, FileEntries, InvalidSecurityDescriptor,
-    SecurityDescriptor, control, file_descriptor,
+    SecurityDescriptor, ace_flag, ace_type, control, file_descriptor, rights_on_files,
 };
 use crate::model::sid::Sid;
 use crate::plan::gpo::{GpoPlan, Step};
@@ -31,13 +33,72 @@ pub(crate) fn derived_descriptor(
 ) -> GpoctlResult<FileDescriptor> {
     SecurityDescriptor::parse(container)
         .and_then(|descriptor| file_descriptor(&descriptor, entries))
-        .map_err(|cause| {
-            Error::new(
-                ErrorKind::BadDirectory,
-                "the security descriptor of the GPO cannot be used",
-            )
-            .with_source(cause)
+        .map_err(unusable)
+}
+
+/// What the permissions of a GPO allow on its files, whichever server has them.
+pub(crate) struct FileRights {
+    /// What both kinds of servers derive from the container.
+    forms: Vec<String>,
+    /// What the container grants and denies.
+    rights: SecurityDescriptor,
+}
+
+impl FileRights {
+    /// Derives them from the descriptor of the container.
+    ///
+    /// # Errors
+    /// When it has no list of entries, or cannot be mapped.
+    pub(crate) fn of(container: &SecurityDescriptor) -> Result<Self, InvalidSecurityDescriptor> {
+        let form = |entries| {
+            file_descriptor(container, entries).map(|derived| to_sddl(&derived.descriptor))
+        };
+        Ok(Self {
+            forms: vec![
+                form(FileEntries::WithObjectAces)?,
+                form(FileEntries::WithoutObjectAces)?,
+            ],
+            rights: rights_on_files(container)?,
         })
+    }
+
+    /// The same, from the bytes that the directory has.
+    ///
+    /// # Errors
+    /// `BadDirectory` when they cannot be used.
+    pub(crate) fn of_bytes(container: &[u8]) -> GpoctlResult<Self> {
+        SecurityDescriptor::parse(container)
+            .and_then(|container| Self::of(&container))
+            .map_err(unusable)
+    }
+
+    /// Whether it is what one of the two kinds of servers derives from the GPO.
+    pub(crate) fn is_form(&self, file: &SecurityDescriptor) -> bool {
+        self.forms.contains(&to_sddl(file))
+    }
+
+    /// What a descriptor of a file or folder grants that neither the GPO nor any of the others does: part of a sentence, or `None`.
+    /// What a server derives from the GPO follows from it: those up to Samba 4.22 leave out what denies.
+    pub(crate) fn beyond(
+        &self,
+        file: &SecurityDescriptor,
+        others: &[SecurityDescriptor],
+    ) -> Option<String> {
+        if self.is_form(file) {
+            return None;
+        }
+        let granted: Vec<&SecurityDescriptor> =
+            std::iter::once(&self.rights).chain(others).collect();
+        beyond(file, &granted)
+    }
+}
+
+fn unusable(cause: InvalidSecurityDescriptor) -> Error {
+    Error::new(
+        ErrorKind::BadDirectory,
+        "the security descriptor of the GPO cannot be used",
+    )
+    .with_source(cause)
 }
 
 /// What a descriptor of the GPO's folder grants beyond what follows from the permissions of the GPO, those before the plan and
@@ -55,22 +116,26 @@ pub(crate) fn excess(
         Step::SetSecurityDescriptor { descriptor, .. } => Some(descriptor),
         _ => None,
     });
-    let mut granted = Vec::new();
+    let mut rights = Vec::new();
     for container in before.into_iter().chain(after) {
         let container = SecurityDescriptor::parse(&container.0)?;
         if !matches!(container.dacl_state(), DaclState::List(_)) {
             // Everybody had every right already.
             return Ok(None);
         }
-        granted.push(file_descriptor(&container, FileEntries::WithObjectAces)?.descriptor);
+        rights.push(FileRights::of(&container)?);
     }
+    if rights.iter().any(|it| it.is_form(&folder)) {
+        return Ok(None);
+    }
+    let granted: Vec<&SecurityDescriptor> = rights.iter().map(|it| &it.rights).collect();
     Ok(beyond(&folder, &granted))
 }
 
 /// What a descriptor of a file or folder grants that none of the others does: part of a sentence, or `None`.
 pub(crate) fn beyond(
     folder: &SecurityDescriptor,
-    granted: &[SecurityDescriptor],
+    granted: &[&SecurityDescriptor],
 ) -> Option<String> {
     if granted
         .iter()
@@ -88,25 +153,74 @@ pub(crate) fn beyond(
     let DaclState::List(dacl) = folder.dacl_state() else {
         return Some("no DACL, with which everybody has full control".to_owned());
     };
-    let known: Vec<&Ace> = granted
+    let known: Vec<&[Ace]> = granted
         .iter()
-        .flat_map(|it| &it.dacl)
-        .flat_map(|dacl| &dacl.aces)
+        .filter_map(|it| it.dacl.as_ref())
+        .map(|dacl| dacl.aces.as_slice())
         .collect();
-    let more = dacl.aces.iter().find(|ace| grants_more(ace, &known));
-    more.map(|ace| {
+    let denials = combinations(&known);
+    dacl.aces.iter().enumerate().find_map(|(at, ace)| {
         let who = ace.sid().map(|sid| format!("{sid}: ")).unwrap_or_default();
-        format!("the entry {who}{}", entry_text(ace))
+        let entry = || format!("the entry {who}{}", entry_text(ace));
+        let before = dacl.aces.get(..at).unwrap_or_default();
+        denials.iter().find_map(|denied| {
+            grants_more(ace, before, &known, denied).then(|| match denied.as_slice() {
+                [] => entry(),
+                denied => {
+                    let names: Vec<String> = denied.iter().map(ToString::to_string).collect();
+                    format!(
+                        "{} without one that denies {}",
+                        entry(),
+                        names.join(" and ")
+                    )
+                }
+            })
+        })
     })
+}
+
+/// The most combinations of entries that deny that are looked at. Real lists have none or a few; of longer ones, the first count.
+const MAX_DENIALS: usize = 1_000;
+
+/// Which accounts to ask about, beside that of an entry: what a list grants an account may be denied to one of its groups by one entry
+/// of each of the other lists. The first is none of them.
+fn combinations<'a>(lists: &[&'a [Ace]]) -> Vec<Vec<&'a Sid>> {
+    let mut all: Vec<Vec<&Sid>> = vec![Vec::new()];
+    for list in lists {
+        let denied: BTreeSet<&Sid> = list
+            .iter()
+            .filter(|ace| denies(ace))
+            .filter_map(Ace::sid)
+            .collect();
+        let more: Vec<Vec<&Sid>> = all
+            .iter()
+            .flat_map(|some| {
+                denied.iter().filter(|sid| !some.contains(sid)).map(|sid| {
+                    let mut some = some.clone();
+                    some.push(*sid);
+                    some
+                })
+            })
+            .take(MAX_DENIALS.saturating_sub(all.len()))
+            .collect();
+        all.extend(more);
+    }
+    all
+}
+
+/// Whether an entry denies rights on the file itself.
+fn denies(ace: &Ace) -> bool {
+    ace.ace_type == ace_type::ACCESS_DENIED && ace.flags & ace_flag::INHERIT_ONLY == 0
 }
 
 fn is_administrator(sid: &Sid) -> bool {
     ADMINISTRATORS.contains(&sid.to_string().as_str())
 }
 
-/// Whether an entry allows what none of the others allow the same account.
-fn grants_more(ace: &Ace, known: &[&Ace]) -> bool {
-    if matches!(ace.ace_type, 0x01 | 0x06 | 0x0A | 0x0C) {
+/// Whether an entry allows an account what none of the other lists allow it: one with the SID of the entry and these. The entries before
+/// it in its own list may deny it.
+fn grants_more(ace: &Ace, before: &[Ace], known: &[&[Ace]], also: &[&Sid]) -> bool {
+    if ace.denies() {
         return false;
     }
     let Some(rights) = ace.rights() else {
@@ -115,18 +229,31 @@ fn grants_more(ace: &Ace, known: &[&Ace]) -> bool {
     if is_administrator(&rights.sid) {
         return false;
     }
+    let is_own = |sid: &Sid| *sid == rights.sid || also.contains(&sid);
     // An entry for an object type grants nothing on a file, and Samba 4.25 stores none: what it allows does not make
     // the same without a type allowed.
-    let counts = |it: &&&Ace| it.ace_type == 0x00 || (it.ace_type == 0x05 && ace.ace_type == 0x05);
-    let mut missing = file_rights(rights.mask) & !SYNCHRONIZE;
-    for known in known.iter().filter(counts) {
-        if let Some(known) = known.rights()
-            && known.sid == rights.sid
-        {
-            missing &= !file_rights(known.mask);
+    let counts = |it: &Ace| {
+        it.ace_type == ace_type::ACCESS_ALLOWED
+            || (it.ace_type == ace_type::ACCESS_ALLOWED_OBJECT && ace.ace_type == it.ace_type)
+    };
+    let granted = |list: &[Ace]| {
+        let (mut granted, mut denied) = (0, 0);
+        for (ace, rights) in list.iter().filter_map(|ace| Some((ace, ace.rights()?))) {
+            let mask = file_rights(rights.mask);
+            if is_own(&rights.sid) && denies(ace) {
+                denied |= mask & !granted;
+            } else if is_own(&rights.sid) && counts(ace) {
+                granted |= mask & !denied;
+            }
         }
-    }
-    missing != 0
+        (granted, denied)
+    };
+    let (_, denied) = granted(before);
+    let missing = file_rights(rights.mask) & !SYNCHRONIZE & !denied;
+    known
+        .iter()
+        .fold(missing, |missing, list| missing & !granted(list).0)
+        != 0
 }
 
 /// Generic rights as specific rights on files.
@@ -169,8 +296,42 @@ mod tests {
             (&typed, &plain, false),
             (&plain, &typed, true),
         ] {
-            let more = beyond(folder, std::slice::from_ref(granted));
+            let more = beyond(folder, &[granted]);
             assert_eq!(more.is_some(), is_more, "{folder:?} {granted:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_denied_is_not_allowed() {
+        let read = |entries: &str| from_sddl(&format!("O:BAG:BAD:P{entries}"), None).unwrap();
+        let [allow, deny] = ["(A;OICI;0x1200a9;;;AU)", "(D;OICI;0x1200a9;;;BG)"];
+        let both = format!("{deny}{allow}");
+        let more = format!("(D;OICI;0x1200a9;;;AN){both}");
+        let other = format!("(D;OICI;0x1200a9;;;AN){allow}");
+        let last = format!("{allow}{deny}");
+        let below = format!("(D;OICIIO;0x1200a9;;;BG){allow}");
+        for (file, granted, is_more) in [
+            (allow, vec![allow], false),
+            (allow, vec![&both], true),
+            (&both, vec![allow], false),
+            (&both, vec![&both], false),
+            (&both, vec![&more], true),
+            (&more, vec![&both], false),
+            // Either list grants it to the members of one group; who is in both is denied by both.
+            (&both, vec![&other, &both], false),
+            (allow, vec![&both, &other], true),
+            (allow, vec![&both, allow], false),
+            // The first entry decides, and one that is for what is below does not.
+            (allow, vec![&last], false),
+            (allow, vec![&below], false),
+            (&last, vec![&both], true),
+            // A right that nobody is denied.
+            ("(A;OICI;0x100002;;;AU)", vec![&both], true),
+        ] {
+            let lists: Vec<SecurityDescriptor> = granted.iter().map(|it| read(it)).collect();
+            let lists: Vec<&SecurityDescriptor> = lists.iter().collect();
+            let more = beyond(&read(file), &lists);
+            assert_eq!(more.is_some(), is_more, "{file} {granted:?}: {more:?}");
         }
     }
 }

@@ -1,8 +1,11 @@
-//! What a plan says when the SMB client cannot write security descriptors.
+//! What a plan says when files on SYSVOL do not get the permissions that follow from those of the GPO: the SMB client cannot write
+//! security descriptors, or the server refuses their order.
 
-use super::gpo::GpoPlan;
+use super::folder_rights::derived_descriptor;
+use super::gpo::{GpoPlan, Step};
 use crate::message::{Code, StatusMessage};
 use crate::model::guid::Guid;
+use crate::model::security_descriptor::FileEntries;
 use crate::session::DomainSession;
 
 /// The warning in the plan when the SMB client cannot write security descriptors.
@@ -11,7 +14,7 @@ pub(crate) fn descriptors_not_set(
     plan: &GpoPlan,
 ) -> Option<StatusMessage> {
     if session.sysvol().has_exact_descriptors() {
-        return None;
+        return order_not_set(session, plan);
     }
     let text = if session.info().is_samba() {
         ON_SAMBA
@@ -22,6 +25,54 @@ pub(crate) fn descriptors_not_set(
         return None;
     };
     Some(StatusMessage::warning(Code::DescriptorsNotSet, text))
+}
+
+/// The warning when the permissions that the GPO will have deny after they allow.
+fn order_not_set(session: &DomainSession, plan: &GpoPlan) -> Option<StatusMessage> {
+    let known = session.sysvol().file_entries();
+    if !session.info().is_samba() || known == Some(FileEntries::WithObjectAces) {
+        return None;
+    }
+    let planned = plan.steps.iter().find_map(|step| match step {
+        Step::SetSecurityDescriptor { descriptor, .. } => Some(descriptor),
+        _ => None,
+    });
+    let present = || plan.basis.as_ref()?.descriptor.as_ref();
+    let entries = FileEntries::WithoutObjectAces;
+    let derived = derived_descriptor(&planned.or_else(present)?.0, entries).ok()?;
+    let refused = !entries.stores(&derived.descriptor);
+    refused.then(|| {
+        refused_order(match known {
+            Some(_) => Written::Files,
+            None => Written::FilesIfRefused,
+        })
+    })
+}
+
+/// What is written into the folder of a GPO whose permissions are in an order that the server refuses on files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Written {
+    Nothing,
+    Files,
+    /// Files, and whether the server is one that refuses the order is not known yet.
+    FilesIfRefused,
+}
+
+/// The finding about a GPO whose permissions deny after they allow, an order that Samba 4.25 refuses on files
+/// ([`FileEntries::stores`]).
+pub(crate) fn refused_order(written: Written) -> StatusMessage {
+    let text = match written {
+        Written::Nothing => {
+            "the permissions of the GPO have an entry that denies after one that allows, and this version of Samba refuses that order on files, so those on SYSVOL are left unchanged"
+        }
+        Written::Files => {
+            "the permissions of the GPO have an entry that denies after one that allows, and this version of Samba refuses that order on files, so the folder keeps its permissions and new files inherit theirs"
+        }
+        Written::FilesIfRefused => {
+            "the permissions of the GPO have an entry that denies after one that allows; Samba 4.25 refuses that order on files, and on such a server the folder keeps its permissions and new files inherit theirs"
+        }
+    };
+    StatusMessage::warning(Code::DenyAfterAllow, text).with_hint(Code::DenyAfterAllow.action())
 }
 
 const ON_SAMBA: &str = "this SMB client cannot write security descriptors, so new files and folders on SYSVOL inherit theirs: samba-tool ntacl sysvolcheck reports them, and a delegated editor may be unable to change them";

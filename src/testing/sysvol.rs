@@ -66,7 +66,7 @@ pub enum SysvolServer {
     /// Samba 4.22: as 4.17, but what a client has open holds its name and those of the folders above it. Access is denied to a
     /// rename of such a folder and to the replacement of such a file.
     SambaHoldingNames,
-    /// Samba 4.25: as 4.22, and a descriptor with an object entry is refused.
+    /// Samba 4.25: as 4.22, and a descriptor is refused that has an object entry, or one that denies after one that allows.
     SambaWithoutObjectAces,
     /// Windows, as specified: [MS-FSA], [MS-DTYP 2.5.3.4]. What is open holds names [MS-FSA 2.1.5.15.11]. No such server was at
     /// hand to compare with.

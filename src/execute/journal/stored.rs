@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use crate::backup::folder::{Folder, Kind};
 use crate::error::{Error, ErrorKind, Remedy, Result};
+use crate::message::Code;
 use crate::model::domain_name::DomainName;
 use crate::model::guid::Guid;
 use crate::model::version::GpoVersion;
@@ -90,6 +91,10 @@ pub struct StoredOperation {
     pub(in crate::execute) kept_for_others: bool,
     /// The ID of the operation that undid it.
     pub undone_by: Option<String>,
+    /// Whether something of it was not put back when it was undone, as the plan of that said.
+    pub undone_in_part: bool,
+    /// Whether its own plan is an undo that does not put everything back.
+    pub(super) leaves_something: bool,
     /// The ID of the operation that it undoes, as its plan names it.
     pub undoes: Option<String>,
     /// What becomes of its other changes when one fails.
@@ -111,6 +116,14 @@ struct Head {
     #[serde(default)]
     mode: Mode,
     undoes: Option<String>,
+    #[serde(default)]
+    messages: Vec<HeadOfMessage>,
+}
+
+/// The part of a finding that a list needs.
+#[derive(Debug, serde::Deserialize)]
+struct HeadOfMessage {
+    code: String,
 }
 
 /// The parts of the change of a GPO that a list shows.
@@ -212,6 +225,8 @@ impl StoredOperation {
             stands: BTreeSet::new(),
             kept_for_others: false,
             undone_by: None,
+            undone_in_part: false,
+            leaves_something: false,
             undoes: None,
             mode: Mode::default(),
             planned: 0,
@@ -237,6 +252,11 @@ impl StoredOperation {
             Ok(head) => {
                 operation.mode = head.mode;
                 operation.undoes = head.undoes;
+                let mut codes = head
+                    .messages
+                    .iter()
+                    .filter_map(|it| Code::from_name(&it.code));
+                operation.leaves_something = codes.any(undone::is_not_put_back);
                 operation.planned = head.changes.as_ref().map_or(1, Vec::len);
                 let (verb, target) = match head.changes.map(|mut all| (all.len(), all.pop())) {
                     Some((1, Some(only))) => (only.verb, only.target),
@@ -367,9 +387,10 @@ impl StoredOperation {
                     self.state = OperationState::Done;
                 }
                 Event::RolledBack => self.state = OperationState::Failed,
-                Event::Undone { by } => {
+                Event::Undone { by, in_part } => {
                     self.state = OperationState::Undone;
                     self.undone_by = Some(by);
+                    self.undone_in_part = in_part;
                 }
                 Event::Raising { of, version } => self.raising.entry(of).or_default().push(version),
                 Event::Failed { reason } => self.reason = Some(reason),

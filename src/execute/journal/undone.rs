@@ -5,7 +5,13 @@ use std::path::Path;
 
 use super::{Event, OperationState, StoredOperation, list};
 use crate::error::{Error, ErrorKind, Remedy, Result};
+use crate::message::Code;
 use crate::plan::{Mode, Object, Plan};
+
+/// Whether a finding of the plan of an undo is about something that is not put back.
+pub(super) fn is_not_put_back(code: Code) -> bool {
+    matches!(code, Code::PermissionsNotPutBack | Code::LinksNotPutBack)
+}
 
 impl StoredOperation {
     /// Whether all of its changes are complete.
@@ -51,14 +57,19 @@ pub(super) fn mark(operations: &mut [StoredOperation]) {
         let undone_by = all.clone().find(|it| it.stands_as_a_whole());
         let taken_back = all.all(|it| it.state == OperationState::Undone);
         let known = operations.iter().any(|it| by(&it));
-        let (state, by) = match undone_by {
-            Some(by) => (OperationState::Undone, Some(by.id.clone())),
-            None if recorded && known && taken_back => (OperationState::Done, None),
+        let (state, by, in_part) = match undone_by {
+            Some(by) => (
+                OperationState::Undone,
+                Some(by.id.clone()),
+                by.leaves_something,
+            ),
+            None if recorded && known && taken_back => (OperationState::Done, None, false),
             None => continue,
         };
         if let Some(operation) = operations.get_mut(it) {
             operation.state = state;
             operation.undone_by = by;
+            operation.undone_in_part = in_part;
         }
     }
 }
@@ -102,6 +113,7 @@ pub(in crate::execute) fn undone_by(root: &Path, plan: &Plan) -> Result<Option<S
 /// The list of operations shows it in any case, so a failure is only logged.
 pub(in crate::execute) fn record(operation: &StoredOperation, plan: &Plan) {
     let by = plan.operation_id.clone();
+    let in_part = plan.findings().any(|it| is_not_put_back(it.code));
     let is_complete = plan.changes.is_empty()
         || operation.folder.parent().is_some_and(|root| {
             let all = list(root).unwrap_or_default().into_iter();
@@ -113,7 +125,7 @@ pub(in crate::execute) fn record(operation: &StoredOperation, plan: &Plan) {
     }
     let recorded = operation
         .reopen()
-        .and_then(|mut journal| journal.record(&Event::Undone { by }));
+        .and_then(|mut journal| journal.record(&Event::Undone { by, in_part }));
     if let Err(error) = recorded {
         tracing::warn!(%error, operation = operation.id, "the journal does not contain that the operation was undone");
     }

@@ -57,6 +57,12 @@ codes! {
     DanglingLink "dangling-link" [Warning]
         "a container is linked to a GPO that does not exist",
         "remove the link, or restore the GPO";
+    DenialRemoved "denial-removed" [Warning]
+        "undo puts permissions back on files that do not deny what the permissions of the GPO deny",
+        "run gpoctl check --fix if the files should have the permissions of the GPO";
+    DenyAfterAllow "deny-after-allow" [Warning]
+        "the permissions of the GPO deny after they allow, and Samba 4.25 refuses that order on files, so those on SYSVOL are left unchanged",
+        "remove the entries that deny with samba-tool dsacl delete, add them with samba-tool dsacl set, which puts them first, then run gpoctl check --fix; an inherited entry has to be removed where it is inherited from";
     DescriptorDiffers "descriptor-differs" [Warning]
         "permissions on SYSVOL do not match those of the GPO",
         "run gpoctl check --fix";
@@ -403,7 +409,7 @@ codes! {
         "the final permissions could not all be set, so this account keeps some of its rights",
         "set them in GPMC or with samba-tool";
     PermissionsNotPutBack "permissions-not-put-back" [Warning]
-        "a repair removes from a file what does not follow from the permissions of the GPO, and undo does not put it back",
+        "a repair removes from a file what does not follow from the permissions of the GPO, or what the server does not store, and undo does not put it back",
         "set it by hand if it is wanted";
     RecordRemoved "record-removed" [Warning]
         "a registry setting contained only a removed reference, so it was removed",

@@ -1,7 +1,7 @@
 //! Derives the descriptor of a GPO's files and folders in SYSVOL from that of its groupPolicyContainer.
 
 use super::{
-    Acl, DaclState, InvalidSecurityDescriptor, SecurityDescriptor, ace_flag, ace_type, control,
+    Ace, Acl, DaclState, InvalidSecurityDescriptor, SecurityDescriptor, ace_flag, ace_type, control,
 };
 use crate::model::access_mask::{directory, file, standard};
 use crate::model::sid::Sid;
@@ -27,6 +27,26 @@ impl FileEntries {
             Self::WithObjectAces => Self::WithoutObjectAces,
             Self::WithoutObjectAces => Self::WithObjectAces,
         }
+    }
+
+    /// Whether a server that wants these entries stores this descriptor. Samba 4.25 refuses one in which an entry that denies comes
+    /// after one that allows, whatever the two are for (`malformed ACL in inheritable ACL! Deny entry after Allow entry` in the log of
+    /// its smbd, STATUS_ACCESS_DENIED to the client). The DACL of a GPO may have that order: `samba-tool dsacl set` adds each entry in
+    /// front, and an inherited entry comes after the explicit ones [MS-DTYP 2.5.3.4.5]. `samba-tool ntacl sysvolcheck` requires the
+    /// order of the directory all the same and reports a file on which the entries that deny are first, and `sysvolreset` stops at
+    /// such a GPO. So no descriptor is right there.
+    pub fn stores(self, descriptor: &SecurityDescriptor) -> bool {
+        if self == Self::WithObjectAces {
+            return true;
+        }
+        let aces = || descriptor.dacl.iter().flat_map(|dacl| &dacl.aces);
+        let is_plain = |ace: &Ace| {
+            matches!(
+                ace.ace_type,
+                ace_type::ACCESS_ALLOWED | ace_type::ACCESS_DENIED
+            )
+        };
+        aces().all(is_plain) && !aces().skip_while(|ace| ace.denies()).any(Ace::denies)
     }
 }
 
@@ -63,17 +83,41 @@ pub fn file_descriptor(
     directory: &SecurityDescriptor,
     entries: FileEntries,
 ) -> Result<FileDescriptor, InvalidSecurityDescriptor> {
-    let DaclState::List(dacl) = directory.dacl_state() else {
-        return Err(InvalidSecurityDescriptor::new("it has no DACL"));
-    };
     let second = match entries {
         FileEntries::WithObjectAces => ace_type::ACCESS_ALLOWED_OBJECT,
         FileEntries::WithoutObjectAces => ace_type::ACCESS_DENIED,
     };
+    let descriptor = mapped(directory, &[ace_type::ACCESS_ALLOWED, second])?;
+    FileDescriptor::of(descriptor, entries)
+}
+
+/// What a directory object grants and denies on files, as [`file_descriptor`] maps it, with the entries of both kinds of servers. To
+/// compare with; no server stores it.
+pub(crate) fn rights_on_files(
+    directory: &SecurityDescriptor,
+) -> Result<SecurityDescriptor, InvalidSecurityDescriptor> {
+    mapped(
+        directory,
+        &[
+            ace_type::ACCESS_ALLOWED,
+            ace_type::ACCESS_ALLOWED_OBJECT,
+            ace_type::ACCESS_DENIED,
+        ],
+    )
+}
+
+/// The descriptor for files, with the entries of these types.
+fn mapped(
+    directory: &SecurityDescriptor,
+    types: &[u8],
+) -> Result<SecurityDescriptor, InvalidSecurityDescriptor> {
+    let DaclState::List(dacl) = directory.dacl_state() else {
+        return Err(InvalidSecurityDescriptor::new("it has no DACL"));
+    };
     let mut aces = Vec::new();
     for ace in &dacl.aces {
         let mut ace = ace.clone();
-        if ace.ace_type != ace_type::ACCESS_ALLOWED && ace.ace_type != second {
+        if !types.contains(&ace.ace_type) {
             continue;
         }
         let Some(rights) = ace.rights_mut() else {
@@ -90,7 +134,7 @@ pub fn file_descriptor(
         }
         aces.push(ace);
     }
-    let descriptor = SecurityDescriptor {
+    Ok(SecurityDescriptor {
         control: control::SELF_RELATIVE
             | control::DACL_PRESENT
             | directory.control & (control::DACL_PROTECTED | control::DACL_AUTO_INHERITED),
@@ -98,8 +142,7 @@ pub fn file_descriptor(
         group: directory.group.clone(),
         dacl: Some(Acl::new(aces)),
         ..SecurityDescriptor::new()
-    };
-    FileDescriptor::of(descriptor, entries)
+    })
 }
 
 impl FileDescriptor {

@@ -18,6 +18,7 @@ use crate::model::security_descriptor::{
 };
 use crate::model::sid::Sid;
 use crate::model::version::GpoVersion;
+use crate::plan::inherited_permissions::{Written, refused_order};
 
 /// The RID of Domain Computers.
 const DOMAIN_COMPUTERS: u32 = 515;
@@ -295,6 +296,10 @@ fn descriptors(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
             return;
         }
     };
+    if found_forms.is_refused {
+        found.push(refused_order(Written::Nothing));
+        return;
+    }
     let all = folder.descriptors.len();
     let other = found_forms.of_another_version;
     if other > 0 {
@@ -346,6 +351,8 @@ pub(super) struct Permissions {
     pub wrong: Vec<String>,
     /// How many have what another version of Samba requires, where the server was not asked which one it is.
     pub of_another_version: usize,
+    /// Whether the server refuses what the files should have, so that nothing is right.
+    pub is_refused: bool,
 }
 
 impl Permissions {
@@ -361,10 +368,14 @@ impl Permissions {
             false => None,
         };
         let mut it = Self {
+            is_refused: facts.samba && !facts.file_entries.stores(&wanted),
             wanted,
             wrong: Vec::new(),
             of_another_version: 0,
         };
+        if it.is_refused {
+            return Ok(it);
+        }
         for (path, bytes) in folder.descriptors.values() {
             let is_right = match SecurityDescriptor::parse(bytes) {
                 Err(_) => false,

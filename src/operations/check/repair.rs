@@ -34,7 +34,8 @@ pub fn plan(report: &Report, domain: &DomainName) -> Plan {
         if let Some(wanted) = &wanted {
             permissions(facts, folder, wanted, &mut list);
         }
-        let wanted = wanted.as_ref().map(|it| &it.wanted);
+        let stored = wanted.as_ref().filter(|it| !it.is_refused);
+        let wanted = stored.map(|it| &it.wanted);
         versions(facts, folder, wanted, &mut list);
         functionality(facts, &mut list);
         lists(facts, &mut list);

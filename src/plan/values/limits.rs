@@ -17,7 +17,7 @@ use crate::model::sid::Sid;
 use crate::model::snapshot::WmiFilterLink;
 use crate::model::version::GpoVersion;
 use crate::model::wmi_filter::{format_queries, parse_queries};
-use crate::plan::folder_rights::{beyond, derived_descriptor};
+use crate::plan::folder_rights::FileRights;
 use crate::plan::gpo::FileContent;
 use crate::plan::{Change, Plan};
 use crate::session::DomainSession;
@@ -313,13 +313,11 @@ pub(super) fn foreign_rights(
     inherited: Option<&SecurityDescriptor>,
 ) -> Result<Option<String>> {
     let parse = |bytes: &FileContent| SecurityDescriptor::parse(&bytes.0).ok();
-    let derived = derived_descriptor(container, Default::default())?.descriptor;
+    let rights = FileRights::of_bytes(container)?;
     let check = |what: String, new: &FileContent, old: Option<SecurityDescriptor>| {
-        let mut granted = vec![derived.clone()];
-        granted.extend(old);
-        granted.extend(inherited.cloned());
+        let others: Vec<SecurityDescriptor> = old.into_iter().chain(inherited.cloned()).collect();
         let excess = match parse(new) {
-            Some(new) => beyond(&new, &granted),
+            Some(new) => rights.beyond(&new, &others),
             None => Some("permissions that cannot be read".to_owned()),
         };
         excess.map(|excess| format!("{what} {excess}"))

@@ -8,7 +8,8 @@ use smb2::types::status::NtStatus;
 use super::SysvolServer;
 use crate::model::access::{AccessDecision, AccessToken, check};
 use crate::model::security_descriptor::{
-    Ace, AceBody, AceRights, Acl, DaclState, ObjectTypes, SecurityDescriptor, ace_flag, control,
+    Ace, AceBody, AceRights, Acl, DaclState, FileEntries, ObjectTypes, SecurityDescriptor,
+    ace_flag, control,
 };
 use crate::model::sid::Sid;
 use crate::sysvol::refusal::INVALID_OWNER;
@@ -283,7 +284,8 @@ impl Permissions {
     ///
     /// # Errors
     /// `INVALID_OWNER` when the login may not give an entry to this owner or group; `INVALID_PARAMETER` for bytes that
-    /// are not a descriptor; `ACCESS_DENIED` for an object entry on a server that stores none.
+    /// are not a descriptor; `ACCESS_DENIED` for an object entry, or an entry that denies after one that allows, on a server that
+    /// stores none.
     pub(super) fn set(
         &mut self,
         bytes: &[u8],
@@ -308,7 +310,9 @@ impl Permissions {
             return Err(INVALID_OWNER);
         }
         let with_object_entry = has_object_entry(&sent);
-        if with_object_entry && server == SysvolServer::SambaWithoutObjectAces {
+        if server == SysvolServer::SambaWithoutObjectAces
+            && !FileEntries::WithoutObjectAces.stores(&sent)
+        {
             return Err(NtStatus::ACCESS_DENIED);
         }
         let mut kept = control::SELF_RELATIVE | control::DACL_PRESENT;

@@ -300,6 +300,21 @@ pub async fn object_entries_need_two_steps(subject: &Subject) {
             .create_dir(&at("three"), &[plain])
             .await
             .unwrap();
+        // Nor an entry that denies after one that allows.
+        let denial = "(D;OICI;0x001200a9;;;BG)";
+        let allowed = editable(&sid);
+        let last = descriptor(subject, &format!("{allowed}{denial}"));
+        let refused = administrator.create_dir(&at("four"), &[last]).await;
+        let error = refused.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Denied, "{name}: {error}");
+        let first = descriptor(
+            subject,
+            &allowed.replacen("D:P", &format!("D:P{denial}"), 1),
+        );
+        administrator
+            .create_dir(&at("five"), &[first])
+            .await
+            .unwrap();
         folder.remove(sysvol).await;
         return;
     }

@@ -143,6 +143,8 @@ fn unfinished(id: &str, changes: Vec<(usize, Inverse)>) -> StoredOperation {
         stands: BTreeSet::new(),
         kept_for_others: false,
         undone_by: None,
+        undone_in_part: false,
+        leaves_something: false,
         undoes: None,
         mode: Mode::default(),
         planned: 1,

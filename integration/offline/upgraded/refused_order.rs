@@ -1,0 +1,139 @@
+//! A GPO whose permissions deny after they allow, an order that Samba 4.25 refuses on files.
+
+use gpoctl::ErrorKind;
+
+use super::*;
+
+fn descriptors_of(domain: &MemoryDomain, gpo: Guid) -> Vec<(String, String)> {
+    let snapshot = domain.sysvol().snapshot();
+    let own = snapshot
+        .entries()
+        .filter(|entry| entry.path.contains(&gpo.to_string()))
+        .map(|entry| (entry.path.clone(), to_sddl(&entry.descriptor)));
+    own.collect()
+}
+
+#[tokio::test]
+async fn the_files_of_such_a_gpo_are_left_and_those_of_the_others_repaired() {
+    let domain = domain_on(SysvolServer::SambaWithoutObjectAces);
+    deny(&domain, false).await;
+    let dn = domain.directory().base().gpo(guid());
+    domain.directory().set(&dn, "versionNumber", ["3"]).unwrap();
+    let before = descriptors_of(&domain, guid());
+    let admin = connect(&domain).await;
+    detect_file_entries(&admin, None).await.unwrap();
+    let codes = codes_of(&admin).await;
+    assert!(codes.contains(&"deny-after-allow".to_owned()), "{codes:?}");
+    let plan = repairs(&admin).await;
+    let result = applied(&admin, &plan).await;
+    assert_eq!(result.status, OverallStatus::Done, "{:?}", result.messages);
+    // The version is repaired all the same. The new GPT.INI inherits.
+    assert_eq!(codes_of(&admin).await, ["deny-after-allow"]);
+    assert!(repairs(&admin).await.changes.is_empty());
+    let is_other = |(path, _): &&(String, String)| !path.ends_with("GPT.INI");
+    let after = descriptors_of(&domain, guid());
+    assert!(
+        after
+            .iter()
+            .filter(is_other)
+            .eq(before.iter().filter(is_other))
+    );
+    // A new connection looks only, and the files of the default GPOs show what the server wants.
+    assert_eq!(
+        codes_of(&connect(&domain).await).await,
+        ["deny-after-allow"]
+    );
+}
+
+/// Entries that deny are left out there, so their order does not matter.
+#[tokio::test]
+async fn an_earlier_version_has_no_such_finding() {
+    for server in [SysvolServer::Samba, SysvolServer::SambaHoldingNames] {
+        let domain = domain_on(server);
+        deny(&domain, false).await;
+        let admin = connect(&domain).await;
+        detect_file_entries(&admin, None).await.unwrap();
+        assert_eq!(codes_of(&admin).await, Vec::<String>::new(), "{server:?}");
+        assert!(repairs(&admin).await.changes.is_empty());
+    }
+}
+
+/// Such a plan has the form of the default GPOs, which is that of before the upgrade.
+#[tokio::test]
+async fn a_plan_made_without_asking_the_server_is_refused_before_the_first_write() {
+    let domain = domain_on(SysvolServer::SambaWithoutObjectAces);
+    deny(&domain, false).await;
+    let folder = SysvolPath::in_gpo(domain.sysvol().domain(), guid(), &"User".parse().unwrap());
+    let wrong = from_sddl("O:BAG:BAD:P(A;;FA;;;BA)", None).unwrap();
+    domain.sysvol().put_descriptor(&folder, &wrong).unwrap();
+    let plan = repairs(&connect(&domain).await).await;
+    assert_eq!(plan.changes.len(), 1);
+    let before = State::of(&domain);
+    let root = in_memory();
+    let options = ApplyOptions::in_folder(root.path().to_owned());
+    let error = apply(&connect(&domain).await, &plan, &options)
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::BadDirectory);
+    assert!(
+        error.to_string().contains("denies after one that allows"),
+        "{error}"
+    );
+    assert!(
+        error.hint().unwrap().contains("samba-tool dsacl"),
+        "{error:?}"
+    );
+    assert!(State::of(&domain) == before);
+    assert!(journal::list(root.path()).unwrap().is_empty());
+}
+
+/// What writes files into such a GPO says before the first write that they inherit their permissions, and so does the result
+/// where it was so.
+#[tokio::test]
+async fn new_files_of_such_a_gpo_inherit_and_the_plan_says_so() {
+    for (server, is_refused) in [
+        (SysvolServer::Samba, false),
+        (SysvolServer::SambaWithoutObjectAces, true),
+    ] {
+        for verb in [Verb::Import, Verb::Restore, Verb::Delete] {
+            let case = Case::new(verb, false).await;
+            let domain = case.domain.copy();
+            domain.sysvol().set_server(server);
+            deny(&domain, false).await;
+            let admin = connect(&domain).await;
+            let mut plan = case.plan(&admin, &Faults::none()).await.unwrap();
+            let root = in_memory();
+            if verb == Verb::Delete {
+                // Its undo makes the GPO with these permissions.
+                run(&plan, &admin, root.path()).await.unwrap();
+                let operation = journal::list(root.path()).unwrap().remove(0);
+                let control = Control::default();
+                let undoing = undo::plan(admin.session(), &operation, &control).await;
+                let Undoing::Plan(undo) = undoing.unwrap() else {
+                    panic!("it is complete");
+                };
+                plan = *undo;
+            }
+            let what = format!("{verb:?} on {server:?}");
+            let says = plan
+                .findings()
+                .any(|it| it.code.name() == "deny-after-allow");
+            // A restore brings the permissions of its backup.
+            assert_eq!(says, verb != Verb::Restore, "{what}");
+            let is_refused = is_refused && verb != Verb::Restore;
+            let result = applied(&admin, &plan).await;
+            assert_eq!(
+                result.status,
+                OverallStatus::Done,
+                "{what}: {:?}",
+                result.messages
+            );
+            assert_eq!(has(&result, "deny-after-allow"), is_refused, "{what}");
+            if is_refused {
+                detect_file_entries(&admin, None).await.unwrap();
+                let codes = codes_of(&admin).await;
+                assert!(codes.contains(&"deny-after-allow".to_owned()), "{codes:?}");
+            }
+        }
+    }
+}
