@@ -4,6 +4,7 @@ mod denied;
 #[cfg(feature = "libsmbclient")]
 mod libsmbclient;
 mod lockout;
+mod unreadable;
 
 use std::path::Path;
 

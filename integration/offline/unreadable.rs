@@ -32,6 +32,8 @@ use crate::verbs::{backup as stored, fixture};
 
 const SCRIPTS: &str =
     "[{42B5FAAE-6536-11D2-AE5A-0000F87571E3}{40B6664F-4972-11D1-A7CA-0000F87571E3}]";
+const PACKAGES: &str =
+    "[{C6DC5466-785A-11D2-84D0-00C04FB169F7}{942A8E4F-A261-11D1-A760-00C04FB9603F}]";
 const GPO: &str = "{AAAAAAAA-2222-3333-4444-555555555555}";
 const FILTER: &str = "{BBBBBBBB-2222-3333-4444-555555555555}";
 
@@ -81,6 +83,8 @@ enum Part {
     Policies,
     /// What is below the GPO.
     Below,
+    /// The name of its software package.
+    Package,
     /// The WMI filter.
     Filter,
     /// The list of the WMI filters.
@@ -99,6 +103,7 @@ fn parts() -> Vec<Part> {
         Part::Object,
         Part::Policies,
         Part::Below,
+        Part::Package,
         Part::Filter,
         Part::Filters,
         Part::Links,
@@ -135,13 +140,23 @@ impl Denied {
         for (attribute, value) in [
             ("flags", "1".to_owned()),
             ("versionNumber", "131073".to_owned()),
-            ("gPCMachineExtensionNames", SCRIPTS.to_owned()),
+            ("gPCMachineExtensionNames", format!("{SCRIPTS}{PACKAGES}")),
             ("gPCUserExtensionNames", SCRIPTS.to_owned()),
             ("gPCWQLFilter", format!("[src.test;{FILTER};0]")),
         ] {
             directory.set(&gpo, attribute, [value]).unwrap();
         }
         directory.put_link(&staff, guid(), 0).unwrap();
+        let mut at = gpo.cn("Machine");
+        for (name, class) in [
+            ("Class Store", "classStore"),
+            ("Packages", "classStore"),
+            ("Office", "packageRegistration"),
+        ] {
+            at = at.cn(name);
+            directory.put(&at, class, Vec::new()).unwrap();
+        }
+        directory.set(&at, "packageName", ["Office"]).unwrap();
         let new = Self {
             domain,
             staff,
@@ -207,6 +222,13 @@ impl Denied {
                 &format!("(A;CI;CCDCLCSWRPWPDTLOSDRCWDWO;;;{alice})"),
             );
         }
+        let packages = gpo.cn("Machine").cn("Class Store").cn("Packages");
+        let package = match self.denies(Part::Package) {
+            true => format!("(OD;;RP;7d6c0e98-7e20-11d0-afd6-00c04fd930c9;;{alice})"),
+            false => String::new(),
+        };
+        let grant = format!("{package}(A;CI;CCDCLCSWRPWPDTLOSDRCWDWO;;;{alice})");
+        with(&packages.cn("Office"), &grant);
         let filters = base.cn("System").cn("WMIPolicy").cn("SOM");
         for (part, dn, right) in [
             (Part::Policies, base.policies(), "LC"),
@@ -286,8 +308,8 @@ impl Denied {
             self.domain.directory().snapshot(),
             self.domain.sysvol().snapshot(),
         );
-        self.no_verb_writes(&alice).await;
         self.check_advises_nothing_wrong(&alice).await;
+        self.no_verb_writes(&alice).await;
         self.links_are_not_written(&alice).await;
         let saved = self.backup_is_partial(&alice).await;
         let after = (
@@ -343,7 +365,7 @@ impl Denied {
                 || message
                     .gpo
                     .as_deref()
-                    .is_some_and(|gpo| gpo == "Desks" || gpo == GPO)
+                    .is_some_and(|gpo| ["Desks", GPO, ""].contains(&gpo))
                 || place.is_some_and(|place| place.contains(GPO) || place.contains("Staff"))
         };
         for message in messages.iter().filter(|message| about(message)) {
@@ -432,6 +454,8 @@ impl Denied {
         let options = options.allow_partial(true);
         let before = session.directory().gpo(guid()).await.unwrap();
         let files = self.files();
+        let objects = session.directory().children(guid()).await.unwrap();
+        assert_eq!(objects.len(), 3);
         let plan = restore::plan(session, saved, &options, &control)
             .await
             .unwrap();
@@ -447,6 +471,8 @@ impl Denied {
         assert_eq!(after.user_extensions, before.user_extensions);
         assert_eq!(after.wmi_filter, before.wmi_filter);
         assert_eq!(after.security_descriptor, before.security_descriptor);
+        let now = session.directory().children(guid()).await.unwrap();
+        assert_eq!(now, objects);
         assert_eq!(self.files(), files);
     }
 

@@ -11,6 +11,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::operations::backup::{BackedUp, Selection, backup};
 
 /// Save GPOs of a domain to a folder, in GPMC's backup format
+///
+/// A backup of a GPO that the account may not read completely is partial: each attribute, object and file that could not be read is
+/// reported, and the exit status is 3.
 #[derive(Debug, Args)]
 #[command(
     group = ArgGroup::new("what").args(["gpos", "all"]).required(true),

@@ -26,7 +26,7 @@ pub(super) struct RestoreArgs {
     #[arg(long)]
     with_links: bool,
 
-    /// Accept a backup that lacks files which could not be read when it was made; the GPO will lack them too
+    /// Accept a backup that lacks what could not be read when it was made; that is left in the GPO as it is, and a new GPO lacks it
     #[arg(long)]
     allow_partial: bool,
 

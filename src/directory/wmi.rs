@@ -140,6 +140,17 @@ impl WmiFilter {
             unreadable: unreadable_of(entry),
         })
     }
+
+    /// Refuses a filter that this account may not read completely.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Denied`] when it may not.
+    pub(crate) fn refuse_unread(&self) -> Result<()> {
+        match self.unreadable.as_slice() {
+            [] => Ok(()),
+            _ => Err(unread_filter(self.id)),
+        }
+    }
 }
 
 impl Directory {
@@ -236,8 +247,7 @@ impl Directory {
             })
             .collect();
         match found.as_slice() {
-            [one] if one.unreadable.is_empty() => Ok((*one).clone()),
-            [one] => Err(unread_filter(one.id)),
+            [one] => one.refuse_unread().map(|()| (*one).clone()),
             [] if id.is_some_and(|id| unreadable.contains(&id)) => {
                 Err(unread_filter(id.unwrap_or(Guid::NIL)))
             }

@@ -89,6 +89,16 @@ pub fn check<'a>(
     mask: u32,
     wanted_type: Option<Guid>,
 ) -> AccessDecision<'a> {
+    check_types(descriptor, token, mask, wanted_type.as_slice())
+}
+
+/// As [`check`] for what has several object types: an attribute and the property set that contains it.
+pub(crate) fn check_types<'a>(
+    descriptor: &'a SecurityDescriptor,
+    token: &AccessToken,
+    mask: u32,
+    types: &[Guid],
+) -> AccessDecision<'a> {
     let dacl = match descriptor.dacl_state() {
         DaclState::Null | DaclState::Absent => return AccessDecision::Granted,
         DaclState::List(dacl) => dacl,
@@ -100,7 +110,7 @@ pub fn check<'a>(
             continue;
         }
         let object_type = rights.object.and_then(|object| object.object_type);
-        if object_type.is_some() && object_type != wanted_type {
+        if object_type.is_some_and(|one| !types.contains(&one)) {
             continue;
         }
         let hit = directory::expand(rights.mask) & missing;

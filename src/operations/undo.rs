@@ -271,6 +271,9 @@ async fn filter_in_use(
     };
     let mut names = Vec::new();
     for gpo in session.directory().gpos().await? {
+        if !gpo.may_read("gPCWQLFilter") {
+            names.push(format!("{} (perhaps; it cannot be read)", gpo.guid));
+        }
         let link = gpo.wmi_filter.as_deref().and_then(WmiFilterLink::parse);
         let own = dn.0.rdns().first();
         if link.is_some_and(|link| own.is_some_and(|rdn| rdn.is("CN", &link.id.to_string()))) {

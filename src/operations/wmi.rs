@@ -78,7 +78,8 @@ pub fn read_file(name: &str, bytes: &[u8]) -> Result<WmiFilterFile> {
 /// that links to a deleted filter work again; otherwise it gets a new one.
 ///
 /// # Errors
-/// `Conflict` when the domain has a filter of this name that may not be replaced, or several.
+/// `Conflict` when the domain has a filter of this name that may not be replaced, or several; `Denied` when this account may not
+/// read the one that would be replaced.
 pub fn plan_import(
     info: &DomainInfo,
     container: &Dn,
@@ -92,6 +93,11 @@ pub fn plan_import(
         .iter()
         .filter(|filter| filter.name.to_lowercase() == folded)
         .collect();
+    if matches!(if_exists, IfExists::Replace) {
+        for twin in &twins {
+            twin.refuse_unread()?;
+        }
+    }
     let queries = format_queries(&file.queries);
     let now = wmi_time();
     let mut list = Plan::new(

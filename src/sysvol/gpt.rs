@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 
 use super::throttle::{MemoryBudget, Reservation};
+use crate::directory::unreadable::READ_WITH_MORE_RIGHTS;
 use crate::domain::sysvol::{SMALL_FILE, SysvolPath, SysvolRead};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Code, StatusMessage};
@@ -108,7 +109,7 @@ pub async fn read_what_can_be_read(
 /// The result of reading once.
 struct Reading {
     found: Readable,
-    /// Whether a file was larger than expected; `grown` contains its present size.
+    /// Whether a file was larger than expected, in which case `grown` contains its present size, or was not listed.
     grew: bool,
     /// Whether GPT.INI was unchanged.
     unchanged: bool,
@@ -209,6 +210,9 @@ async fn read_once(
         drop(listings);
         level = next;
     }
+    let hidden = not_listed(sysvol, domain, guid, &seen).await?;
+    let is_hidden = !hidden.is_empty();
+    unread.extend(hidden);
     let needed = files
         .iter()
         .chain(&ini)
@@ -235,7 +239,8 @@ async fn read_once(
         })
         .buffer_unordered(in_flight);
     let mut read = 0_u64;
-    let mut grew = false;
+    // Another client may just have created it, or renamed it back.
+    let mut grew = is_hidden;
     while let Some((path, size, content)) = contents.next().await {
         match content {
             Ok(content) => {
@@ -290,6 +295,37 @@ async fn read_once(
         grew,
         unchanged,
     })
+}
+
+/// What every GPO has and no listing showed, although it exists: a server may hide what this account may not read.
+async fn not_listed(
+    sysvol: &dyn SysvolRead,
+    domain: &DomainName,
+    guid: Guid,
+    listed: &HashMap<String, RelPath>,
+) -> Result<Vec<(RelPath, Error)>> {
+    let mut hidden = Vec::new();
+    for name in ["GPT.INI", "Machine", "User"] {
+        if listed.contains_key(&name.to_lowercase()) {
+            continue;
+        }
+        let path: RelPath = name.parse().map_err(|cause| {
+            Error::new(ErrorKind::Internal, "no path for a part of a GPO").with_source(cause)
+        })?;
+        let at = SysvolPath::in_gpo(domain, guid, &path);
+        match sysvol.stat(&at).await {
+            Ok(None) => {}
+            Ok(Some(_)) => {
+                let text = format!("{at} exists, and the server does not list it");
+                let error = Error::new(ErrorKind::Denied, text);
+                hidden.push((path, error.with_hint(READ_WITH_MORE_RIGHTS)));
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) if is_local(&error) => hidden.push((path, error)),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(hidden)
 }
 
 /// The finding about an entry that is not read as part of the policy; `None` if it is.

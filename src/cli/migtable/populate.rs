@@ -208,7 +208,11 @@ fn count(merged: &Merged, which: impl Fn(&RowOutcome) -> bool) -> usize {
 async fn live(args: &PopulateArgs, ui: &Ui) -> Result<Read> {
     let session = args.connection.connect().await?;
     let gpos = if args.from.all {
-        session.directory().gpos().await?
+        let list = session.directory().gpo_list().await?;
+        for message in list.warnings(&session.info().base) {
+            ui.message(&message);
+        }
+        list.gpos
     } else {
         let mut gpos = Vec::new();
         for name in &args.from.from_gpo {

@@ -241,7 +241,11 @@ async fn live_snapshots(
     let session = ConnectionArgs::profile(domain).connect().await?;
     let control = ui.control();
     let gpos = if compared.all {
-        session.directory().gpos().await?
+        let list = session.directory().gpo_list().await?;
+        for message in list.warnings(&session.info().base) {
+            ui.message(&message);
+        }
+        list.gpos
     } else {
         let mut gpos = Vec::new();
         for name in &compared.against {

@@ -8,6 +8,9 @@ use crate::model::safe_name::SafeName;
 /// A server that lists the same entries in every folder.
 struct Endless(Vec<DirEntry>);
 
+/// A server that lists nothing, and has GPT.INI and a folder that this account may not open.
+struct Hiding;
+
 #[async_trait]
 impl SysvolRead for Endless {
     async fn list(&self, _dir: &SysvolPath) -> Result<Listing> {
@@ -40,6 +43,60 @@ impl SysvolRead for Endless {
     fn has_exact_descriptors(&self) -> bool {
         false
     }
+}
+
+#[async_trait]
+impl SysvolRead for Hiding {
+    async fn list(&self, _dir: &SysvolPath) -> Result<Listing> {
+        Ok(Listing {
+            entries: Vec::new(),
+            refused: Vec::new(),
+        })
+    }
+
+    async fn stat(&self, path: &SysvolPath) -> Result<Option<DirEntry>> {
+        match path.to_string().rsplit('\\').next() {
+            Some("GPT.INI") => Ok(Some(entry("GPT.INI", false, 1))),
+            Some("User") => Err(Error::new(ErrorKind::Denied, "denied")),
+            _ => Ok(None),
+        }
+    }
+
+    async fn read(&self, _path: &SysvolPath, _size: u64) -> Result<Bytes> {
+        Err(Error::new(ErrorKind::Denied, "denied"))
+    }
+
+    async fn security_descriptor(&self, _path: &SysvolPath) -> Result<Vec<u8>> {
+        Ok(Vec::new())
+    }
+
+    async fn maximal_access(&self, _path: &SysvolPath) -> Result<Option<u32>> {
+        Ok(None)
+    }
+
+    fn concurrency(&self) -> usize {
+        1
+    }
+
+    fn has_exact_descriptors(&self) -> bool {
+        false
+    }
+}
+
+#[tokio::test]
+async fn what_the_server_hides_is_not_absent() {
+    let domain = "src.test".parse().unwrap();
+    let read = read_what_can_be_read(&Hiding, &domain, Guid::NIL, None);
+    let unread: Vec<String> = read
+        .await
+        .unwrap()
+        .unread
+        .iter()
+        .map(|(path, error)| format!("{path} {:?}", error.kind()))
+        .collect();
+    assert_eq!(unread, ["GPT.INI Denied", "User Denied"]);
+    let error = read_gpt(&Hiding, &domain, Guid::NIL).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied);
 }
 
 fn entry(name: &str, is_dir: bool, size: u64) -> DirEntry {

@@ -2,7 +2,7 @@
 
 use super::schema::SCHEMA;
 use super::{Object, Store};
-use crate::model::access::{AccessDecision, AccessToken, check};
+use crate::model::access::{AccessDecision, AccessToken, check_types};
 use crate::model::access_mask::{directory, standard};
 use crate::model::guid::Guid;
 use crate::model::security_descriptor::SecurityDescriptor;
@@ -58,16 +58,7 @@ impl Login {
         if mask == 0 {
             return true;
         }
-        let Some((first, others)) = types.split_first() else {
-            return check(descriptor, &self.token, mask, None) == AccessDecision::Granted;
-        };
-        match check(descriptor, &self.token, mask, Some(*first)) {
-            AccessDecision::Granted => true,
-            AccessDecision::Denied(_) => false,
-            AccessDecision::NotGranted => others.iter().any(|one| {
-                check(descriptor, &self.token, mask, Some(*one)) == AccessDecision::Granted
-            }),
-        }
+        check_types(descriptor, &self.token, mask, types) == AccessDecision::Granted
     }
 
     /// Whether the account may read an attribute.

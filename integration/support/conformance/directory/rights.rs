@@ -192,6 +192,42 @@ pub async fn what_may_not_be_read(ports: &Ports) {
     .await
     .unwrap();
     assert!(found.is_empty());
+    // What is denied alone: the attribute is missing, as one without a value is. A search by the class does not find an object whose
+    // class is denied; one for every object does.
+    let everything = async || {
+        let all = Filter::everything();
+        let found = search(
+            &*ports.user,
+            &policies,
+            Scope::OneLevel,
+            all,
+            &["objectClass", "flags"],
+        )
+        .await;
+        let mut found = found.unwrap().into_iter();
+        found.find(|entry| entry.dn == case.gpo).unwrap()
+    };
+    let has = |entry: &Entry, name: &str| !entry.values(name).is_empty();
+    for (type_of, class, name, flags) in [
+        ("bf9679e5-0de6-11d0-a285-00aa003049e2", false, true, true),
+        ("bf967976-0de6-11d0-a285-00aa003049e2", true, true, false),
+        // General-Information, a property set that contains displayName.
+        ("59ba2f42-79a2-11d0-9020-00c04fc2d3cf", true, false, true),
+    ] {
+        set(&format!("(OD;;RP;{type_of};;AU)(A;;LCRPRC;;;AU)")).await;
+        assert_eq!(listed().await, class, "{type_of}");
+        let entry = everything().await;
+        assert_eq!(
+            (has(&entry, "objectClass"), has(&entry, "flags")),
+            (class, flags)
+        );
+        let entry = read(&*ports.user, Some(&case.gpo), &["displayName"])
+            .await
+            .unwrap();
+        assert_eq!(has(&entry, "displayName"), name, "{type_of}");
+    }
+    set("(D;;RP;;;AU)(A;;LCRPRC;;;AU)").await;
+    assert!(everything().await.attributes.is_empty());
     case.remove(ports).await;
 }
 
