@@ -246,7 +246,17 @@ async fn undo_finished(
 
 /// What is undone, for a list of operations: the verb and the GPO, or the first change with the names of what it changes.
 fn title(done: &Plan, names: &ObjectNames) -> String {
-    let lines = || done.values().flat_map(|it| it.change.describe(names));
+    // Without the permissions themselves, which fill lines.
+    let line = |change: &ValueChange, line: String| match (change, line.split_once(": ")) {
+        (ValueChange::Descriptors { .. }, Some((what, _))) => what.to_owned(),
+        _ => line,
+    };
+    let lines = || {
+        done.values().flat_map(|it| {
+            let lines = it.change.describe(names).into_iter();
+            lines.map(|text| line(&it.change, text))
+        })
+    };
     let more = lines().count().saturating_sub(1);
     match lines().next() {
         Some(first) if done.gpos().next().is_none() => {

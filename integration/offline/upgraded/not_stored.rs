@@ -87,7 +87,8 @@ async fn the_other_form_is_another_state_where_the_server_was_not_asked() {
 
     let admin = connect(&domain).await;
     let undo = undo_plan(&admin, root.path()).await;
-    assert_eq!(undo.title, "undo 1 change in src.test");
+    let title = format!("undo permissions of the GPO folder of \"Desks\" {}", guid());
+    assert_eq!(undo.title, title);
     assert_eq!(undo.changes.len(), 1);
     run(&undo, &admin, root.path()).await.unwrap();
     assert!(State::of(&domain) == old);

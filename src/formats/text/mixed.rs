@@ -218,7 +218,7 @@ mod tests {
                 "high byte first, 8-bit text",
                 [
                     b"\xFE\xFF".to_vec(),
-                    b"0CmdLine=\\\\fs1\\apps\\x.cmd /quiet\n".to_vec(),
+                    b"0CmdLine=\\\\fs1\\apps\\x.cmd /quiet \n".to_vec(),
                 ]
                 .concat(),
                 Err(EightBitInside(2)),

@@ -229,6 +229,11 @@ fn half_of_object(object: &DirectoryObject) -> Option<Half> {
         .find(|half| top.eq_ignore_ascii_case(&format!("CN={}", half.folder())))
 }
 
+/// Whether an extension that comes with Windows reads this file.
+pub fn is_read(path: &RelPath) -> bool {
+    half_of(path).is_some_and(|(_, below)| extension_of(&below).is_some())
+}
+
 fn extension_of(below: &str) -> Option<(Guid, &'static str)> {
     if let Some((_, guid, name)) = FILES.iter().find(|(file, ..)| *file == below) {
         return Some((guid.parse().ok()?, name));

@@ -1,5 +1,6 @@
 //! Files with settings that their readers cannot read.
 
+use super::extensions;
 use crate::message::{Code, StatusMessage};
 use crate::migration::references::{GptFileFormat, check_format};
 use crate::model::gpt_tree::GptTree;
@@ -11,6 +12,8 @@ pub(super) fn broken(tree: &GptTree) -> Vec<StatusMessage> {
         .filter_map(|(path, content)| {
             let problem = check_format(path, content)?.err()?;
             let finding = match GptFileFormat::of(path)? {
+                // Of the XML files below `Preferences`, clients read one for each extension.
+                GptFileFormat::Preferences if !extensions::is_read(path) => return None,
                 GptFileFormat::CommentCmtx | GptFileFormat::GpoCmt | GptFileFormat::GpeIni => {
                     StatusMessage::warning(
                         Code::BrokenFile,
