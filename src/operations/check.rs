@@ -13,6 +13,7 @@ pub mod facts;
 mod file_entries;
 #[doc(hidden)]
 pub mod findings;
+pub mod permitted;
 pub mod repair;
 pub mod target;
 
