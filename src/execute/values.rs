@@ -386,9 +386,9 @@ async fn difference(
                     Moment::After => &entry.new,
                 };
                 let may_differ = moment != Moment::Undone || forms.is_one_refused();
-                if !same_descriptor(sysvol, &found, &wanted.0)
-                    && !(may_differ && forms.are_of(&found, wanted))
-                {
+                let is_same = same_descriptor(sysvol, &found, &wanted.0)
+                    || may_differ && forms.are_of(&found, wanted);
+                if !is_same {
                     return Ok(Some(format!("the permissions of {path}")));
                 }
             }
