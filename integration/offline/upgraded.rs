@@ -2,8 +2,10 @@
 //! version refuses to write.
 
 mod denials;
+mod editor;
 mod not_stored;
 mod refused_order;
+mod unknown_form;
 
 use std::path::Path;
 

@@ -13,9 +13,11 @@ use crate::execute::detect_file_entries;
 use crate::execute::rights::{MAKE_WRITABLE, share_is_read_only};
 use crate::message::{Code, Severity, StatusMessage};
 use crate::operations::check::client::Stopped;
+use crate::operations::check::permitted::leave_out_denied;
 use crate::operations::check::repair;
 use crate::operations::check::target::{Verdict, applied_to};
 use crate::operations::check::{Checked, Report, check_domain, check_gpos};
+use crate::plan::Plan;
 use crate::progress::Control;
 use crate::session::DomainSession;
 
@@ -102,6 +104,7 @@ pub(super) async fn run(args: CheckArgs, ui: &Ui) -> Result<u8> {
     }
     if let Some(writer) = &writer {
         let mut list = repair::plan(&report, &session.info().dns_domain);
+        leave_out_denied(&mut list, session).await?;
         if ui.is_json() {
             // One document holds both: what was found, and what was repaired.
             list.messages.splice(0..0, report.all().cloned());
@@ -114,7 +117,8 @@ pub(super) async fn run(args: CheckArgs, ui: &Ui) -> Result<u8> {
         if !ui.is_json() {
             let is_unknown = session.info().is_samba() && !is_tried;
             if list.changes.is_empty() {
-                ui.say(nothing_to_repair(&report, is_unknown));
+                list.messages.iter().for_each(|it| ui.message(it));
+                ui.say(nothing_to_repair(&report, &list, is_unknown));
                 if args.writing.plan_file().is_none() {
                     return Ok(exit_status(report.worst()));
                 }
@@ -293,8 +297,10 @@ fn status_word(report: &Report) -> &'static str {
 }
 
 /// What is said when there is no repair to make.
-fn nothing_to_repair(report: &Report, is_unknown: bool) -> &'static str {
-    if report.all().any(|it| it.code == Code::DescriptorsNotRead) {
+fn nothing_to_repair(report: &Report, list: &Plan, is_unknown: bool) -> &'static str {
+    if list.messages.iter().any(|it| it.code == Code::NotPermitted) {
+        "nothing to repair that this account may repair"
+    } else if report.all().any(|it| it.code == Code::DescriptorsNotRead) {
         "nothing to repair was found; permissions were not checked"
     } else if is_unknown {
         "nothing to repair was found; which permissions this server accepts was not tried"
@@ -388,10 +394,17 @@ mod tests {
         assert_eq!(after_repair(Some(Severity::Info)), "no problems remain");
         assert_eq!(after_repair(Some(Severity::Warning)), "remaining problems:");
         let mut report = Report::default();
-        assert_eq!(nothing_to_repair(&report, false), "nothing to repair");
-        assert!(nothing_to_repair(&report, true).contains("not tried"));
+        let mut list = Plan::new("repair GPOs", &"src.test".parse().unwrap());
+        assert_eq!(
+            nothing_to_repair(&report, &list, false),
+            "nothing to repair"
+        );
+        assert!(nothing_to_repair(&report, &list, true).contains("not tried"));
         let message = StatusMessage::warning(Code::DescriptorsNotRead, "x");
         report.messages.push(message);
-        assert!(nothing_to_repair(&report, true).contains("not checked"));
+        assert!(nothing_to_repair(&report, &list, true).contains("not checked"));
+        let message = StatusMessage::warning(Code::NotPermitted, "x");
+        list.messages.push(message);
+        assert!(nothing_to_repair(&report, &list, false).contains("this account"));
     }
 }

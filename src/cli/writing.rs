@@ -70,8 +70,12 @@ impl WritingArgs {
     }
 
     /// The last message when the plan was only shown or saved.
-    pub(super) fn nothing_changed(&self) -> String {
+    pub(super) fn nothing_changed(&self, plan: &Plan) -> String {
         match &self.plan_out {
+            Some(_) if plan.changes.is_empty() => {
+                "nothing was changed; the plan has no changes, so there is nothing to apply"
+                    .to_owned()
+            }
             Some(file) => format!(
                 "nothing was changed; to apply the plan, run: gpoctl apply {}",
                 shell_word(&file.display().to_string())
@@ -182,7 +186,7 @@ pub(super) async fn finish(
         if ui.is_json() {
             ui.json(&as_json(plan, &names, &outside, writing))?;
         } else {
-            ui.say(&writing.nothing_changed());
+            ui.say(&writing.nothing_changed(plan));
         }
         return Ok(0);
     }
@@ -306,6 +310,30 @@ mod tests {
     use crate::model::dn::Dn;
     use crate::plan::gpo::{PlanTarget, Verb};
     use crate::plan::values::{ObjectDn, ValueChange};
+
+    #[test]
+    fn a_plan_without_changes_is_not_offered() {
+        let writing = WritingArgs {
+            dry_run: false,
+            plan_out: Some("saved.plan".into()),
+            yes: false,
+            accept_permissions: false,
+        };
+        let mut plan = Plan::new("repair GPOs", &"src.test".parse().unwrap());
+        assert!(!writing.nothing_changed(&plan).contains("gpoctl apply"));
+        plan.push(
+            crate::plan::values::ValueChange::Descriptors {
+                guid: DEFAULT_GPOS[0],
+                entries: Vec::new(),
+            },
+            Vec::new(),
+        );
+        assert!(
+            writing
+                .nothing_changed(&plan)
+                .contains("gpoctl apply saved.plan")
+        );
+    }
 
     #[test]
     fn a_default_gpo_is_asked_about_once_more() {

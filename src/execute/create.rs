@@ -40,10 +40,19 @@ impl Run<'_> {
         }
         let descriptors = self.descriptors(&object.security_descriptor)?;
         let folder = self.descriptors_of_folder(&descriptors, &object.security_descriptor)?;
-        let made = self
+        let mut descriptors = descriptors;
+        let mut made = self
             .sysvol()
             .create_dir(&self.staging.folder(), &folder)
             .await;
+        if let Err(error) = &made
+            && error.kind() == ErrorKind::Denied
+            && let Some(others) = self.other_form(&descriptors).await?
+        {
+            descriptors = others;
+            let folder = self.staging.folder();
+            made = self.sysvol().create_dir(&folder, &descriptors).await;
+        }
         if let Err(error) = made {
             if error.kind() == ErrorKind::Conflict {
                 self.journal.retract_intent()?;

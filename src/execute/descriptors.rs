@@ -214,6 +214,25 @@ impl Run<'_> {
         descriptors_from(self.domain.session(), directory_descriptor)
     }
 
+    /// What a server that refuses object entries stores in place of these descriptors, where it is not known which one this is.
+    pub(super) async fn other_form(&self, descriptors: &[Vec<u8>]) -> Result<Option<Vec<Vec<u8>>>> {
+        if descriptors.is_empty() || self.sysvol().file_entries().is_some() {
+            return Ok(None);
+        }
+        let container = match self.planned_descriptor() {
+            Some(planned) => planned,
+            None => {
+                let directory = self.domain.session().directory();
+                directory
+                    .gpo(self.plan.target.guid)
+                    .await?
+                    .security_descriptor
+            }
+        };
+        let other = derived_descriptor(&container, FileEntries::WithoutObjectAces)?;
+        Ok(Some(other.into_steps()))
+    }
+
     /// Reports permissions in an order that the server refuses on files, now that it is known which one this is. Those that let the
     /// account work until the end are replaced, so the last ones count.
     fn report_order(&mut self, directory_descriptor: &[u8]) -> Result<()> {
@@ -245,9 +264,14 @@ impl Run<'_> {
         })
     }
 
-    /// The descriptor of the GPO's folder, derived from that of its container.
+    /// The descriptor of the GPO's folder, derived from that of its container. What GPMC does on Windows is documented nowhere and was
+    /// not tried: of what Windows has written, only allow entries are known, and none with an object type. It gets what `dsacl2fsacl` of
+    /// Samba 4.25 keeps, which denies on files what the directory denies.
     pub(super) fn derived(&self, directory_descriptor: &[u8]) -> Result<FileDescriptor> {
-        let entries = self.sysvol().file_entries().unwrap_or_default();
+        let entries = match self.domain.session().info().is_samba() {
+            true => self.sysvol().file_entries().unwrap_or_default(),
+            false => FileEntries::WithoutObjectAces,
+        };
         derived_descriptor(directory_descriptor, entries)
     }
 }

@@ -21,19 +21,20 @@ impl FileForms {
     /// # Errors
     /// As the directory reports; a GPO that does not exist has no forms.
     pub(super) async fn of(session: &DomainSession, guid: Guid) -> Result<Self> {
-        let known = session.sysvol().file_entries();
-        let none = Self {
-            known,
-            derived: None,
-        };
         if !session.info().is_samba() {
-            return Ok(none);
+            return Ok(Self::derived_from(session, &[]));
         }
-        let directory = match session.directory().gpo(guid).await {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(none),
-            other => SecurityDescriptor::parse(&other?.security_descriptor),
-        };
-        let derived = directory.and_then(|directory| {
+        match session.directory().gpo(guid).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                Ok(Self::derived_from(session, &[]))
+            }
+            other => Ok(Self::derived_from(session, &other?.security_descriptor)),
+        }
+    }
+
+    /// Derives them from the descriptor of a container; there are none if it cannot be used.
+    pub(super) fn derived_from(session: &DomainSession, container: &[u8]) -> Self {
+        let derived = SecurityDescriptor::parse(container).and_then(|directory| {
             let of = |entries| {
                 file_descriptor(&directory, entries).map(|derived| (entries, derived.descriptor))
             };
@@ -42,10 +43,10 @@ impl FileForms {
                 of(FileEntries::WithoutObjectAces)?,
             ])
         });
-        Ok(Self {
-            known,
+        Self {
+            known: session.sysvol().file_entries(),
             derived: derived.ok(),
-        })
+        }
     }
 
     /// Whether the server refuses one of the two.
@@ -63,7 +64,7 @@ impl FileForms {
     }
 
     /// What this server wants in place of a planned descriptor. One that is not derived from the directory stays.
-    fn for_server(&self, planned: &FileContent) -> FileContent {
+    pub(super) fn for_server(&self, planned: &FileContent) -> FileContent {
         let wanted = self.known.and_then(|known| {
             let forms = self.derived.as_ref()?;
             if !self.is_derived(&planned.0) {

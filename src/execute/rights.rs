@@ -443,7 +443,7 @@ async fn lacks(sysvol: &dyn SysvolRead, path: &SysvolPath, wanted: u32) -> Resul
 
 /// The access to something; no access at all where not even attributes may be read. `None` when it does not exist, or the back
 /// end cannot query rights.
-async fn granted(sysvol: &dyn SysvolRead, path: &SysvolPath) -> Result<Option<u32>> {
+pub(crate) async fn granted(sysvol: &dyn SysvolRead, path: &SysvolPath) -> Result<Option<u32>> {
     match sysvol.maximal_access(path).await {
         Err(error) if error.kind() == ErrorKind::Denied => Ok(Some(0)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),

@@ -18,13 +18,14 @@ use crate::directory::AttributeSwap;
 use crate::directory::SwapAttribute;
 use crate::domain::sysvol::SysvolPath;
 use crate::error::{Error, ErrorKind, Remedy, Result};
+use crate::execute::file_forms::FileForms;
 use crate::execute::objects::reconcile;
 use crate::model::dn::Dn;
 use crate::model::guid::Guid;
 use crate::model::safe_name::SafeName;
 use crate::model::security_descriptor::{SecurityDescriptor, grants_same_access};
 use crate::model::version::GpoVersion;
-use crate::plan::gpo::{GpoPlan, Step};
+use crate::plan::gpo::{FileContent, GpoPlan, Step};
 use crate::plan::objects;
 
 /// The parts of a security descriptor [MS-ADTS 3.1.1.3.4.1.11].
@@ -321,9 +322,12 @@ impl Undo<'_> {
             }
             return Ok(());
         }
-        sysvol
-            .set_security_descriptors(&folder, &descriptor_steps(sysvol, before, "the journal")?)
-            .await
+        // Without object entries where the server refuses them, and then with those that deny.
+        let container = self.before.map(|before| &before.security_descriptor.0[..]);
+        let forms = FileForms::derived_from(self.domain.session(), container.unwrap_or_default());
+        let before = forms.for_server(&FileContent(before.to_vec().into()));
+        let steps = descriptor_steps(sysvol, &before.0, "the journal")?;
+        sysvol.set_security_descriptors(&folder, &steps).await
     }
 
     /// Restores the objects below the GPO, as far as they are still what this operation wrote.

@@ -202,8 +202,20 @@ impl Run<'_> {
         })?;
         let path = self.staging.entry(&name);
         let sysvol = self.sysvol();
-        let outcome = sysvol.create_dir(&path, &descriptors).await;
+        let mut descriptors = descriptors;
+        let mut outcome = sysvol.create_dir(&path, &descriptors).await;
         remove_tree(sysvol, &path).await?;
+        if let Err(error) = &outcome
+            && error.kind() == ErrorKind::Denied
+            && let Some(others) = self.other_form(&descriptors).await?
+        {
+            let other = sysvol.create_dir(&path, &others).await;
+            remove_tree(sysvol, &path).await?;
+            // Where this is refused too, it is not for the form.
+            if other.is_ok() {
+                (outcome, descriptors) = (other, others);
+            }
+        }
         match outcome {
             Ok(()) => Ok(descriptors),
             Err(error) if error.kind() == ErrorKind::Denied && !descriptors.is_empty() => {

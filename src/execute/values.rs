@@ -22,11 +22,14 @@ use crate::session::{DomainSession, DomainWriter};
 /// Reports that files got their permissions without the object entries of the plan. That is right for this server, but it was
 /// upgraded from a version that stored them, and the plan was made without trying which it accepts, so other files still have them.
 pub(super) fn entries_left_out(sysvol: &dyn SysvolRead, plan: &Plan) -> Option<StatusMessage> {
+    let loses_entries = |content: &FileContent| {
+        SecurityDescriptor::parse(&content.0).is_ok_and(|new| as_stored(sysvol, new.clone()) != new)
+    };
     let left_out = plan.values().any(|planned| match &planned.change {
-        ValueChange::Descriptors { entries, .. } => entries.iter().any(|entry| {
-            SecurityDescriptor::parse(&entry.new.0)
-                .is_ok_and(|new| as_stored(sysvol, new.clone()) != new)
-        }),
+        ValueChange::Descriptors { entries, .. } => {
+            entries.iter().any(|entry| loses_entries(&entry.new))
+        }
+        ValueChange::GptIni { descriptor, .. } => descriptor.as_ref().is_some_and(loses_entries),
         _ => false,
     });
     left_out.then(object_entries_refused)
@@ -383,9 +386,9 @@ async fn difference(
                     Moment::After => &entry.new,
                 };
                 let may_differ = moment != Moment::Undone || forms.is_one_refused();
-                if !same_descriptor(sysvol, &found, &wanted.0)
-                    && !(may_differ && forms.are_of(&found, wanted))
-                {
+                let is_same = same_descriptor(sysvol, &found, &wanted.0)
+                    || may_differ && forms.are_of(&found, wanted);
+                if !is_same {
                     return Ok(Some(format!("the permissions of {path}")));
                 }
             }

@@ -13,6 +13,7 @@ pub mod facts;
 mod file_entries;
 #[doc(hidden)]
 pub mod findings;
+pub mod permitted;
 mod policy_folders;
 pub mod repair;
 mod settings_files;

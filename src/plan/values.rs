@@ -101,7 +101,7 @@ pub struct DescriptorSwap {
 
 impl ValueChange {
     /// The object it changes.
-    pub(super) fn object(&self, domain: &DomainName) -> Object {
+    pub(crate) fn object(&self, domain: &DomainName) -> Object {
         let dn = match self {
             Self::GptIni { guid, .. } | Self::Descriptors { guid, .. } => {
                 return Object::Gpo(*guid);

@@ -280,7 +280,7 @@ codes! {
         "a row of the migration table has no type",
         "add the element Type";
     MixedPermissions "mixed-permissions" [Warning]
-        "the permissions of some files are those of another version of Samba than those of the default GPOs",
+        "the permissions of some files are those of another version of Samba than those of the default GPOs, or of the folder of the GPO",
         "run gpoctl check --all --fix, which tries which ones the server accepts";
     MoreFindings "more-findings" [Info, Warning, Error]
         "a file or a GPO has more findings than are listed; the severity is that of the worst of the others",
@@ -345,6 +345,9 @@ codes! {
     NotLinked "not-linked" []
         "the GPO is not linked to any container above the account",
         "link the GPO to one of them";
+    NotPermitted "not-permitted" [Warning]
+        "the account may not make a repair, so it is left out",
+        "run gpoctl check --fix as an account that may, such as a domain administrator";
     NotRead "not-read" [Warning]
         "a GPO or backup was left out, because it cannot be read",
         "run the command again when it can be read";

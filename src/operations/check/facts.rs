@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 
-use super::file_entries::Expected;
+use super::file_entries::{Expected, ShownBy};
 use crate::directory::GpoObject;
 use crate::directory::wmi::{WmiFilterLookup, unreadable_filter};
 use crate::domain::sysvol::SysvolPath;
@@ -41,8 +41,8 @@ pub struct Facts {
     pub samba: bool,
     /// Which entries of the directory's DACL its files should have.
     pub file_entries: FileEntries,
-    /// Whether the server was asked which ones it accepts. If not, files with those of another version of Samba may be right.
-    pub file_entries_known: bool,
+    /// What shows this. If not the server, files with those of another version of Samba may be right.
+    pub file_entries_shown_by: ShownBy,
     /// What the directory did not return: objects, attributes, the WMI filter.
     pub unread: Vec<StatusMessage>,
 }
@@ -132,9 +132,10 @@ pub async fn read(
     unread.extend(unreadable_attributes(object));
     unread.extend(unread_filter);
     let own = folder.as_ref().and_then(Folder::own_descriptor);
+    let (file_entries, file_entries_shown_by) = expected.of_gpo(object, own);
     Ok(Facts {
-        file_entries: expected.of_gpo(object, own),
-        file_entries_known: expected.is_known(),
+        file_entries,
+        file_entries_shown_by,
         path_mismatch: object.path_mismatch(&session.info().dns_domain),
         object: object.clone(),
         children,

@@ -16,6 +16,19 @@ use crate::model::well_known::DEFAULT_GPOS;
 use crate::session::DomainSession;
 use crate::sysvol::gpt;
 
+/// What shows the form that the files of a GPO should have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShownBy {
+    /// The server, which was asked by writing.
+    Server,
+    /// The default GPOs.
+    DefaultGpos,
+    /// The folder of the GPO itself.
+    Folder,
+    /// Nothing: it is that of the earlier versions.
+    Nothing,
+}
+
 /// The form that a domain's files have.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Expected {
@@ -56,23 +69,26 @@ impl Expected {
         Ok(expected)
     }
 
-    /// Whether the server was asked. If not, files may have either form.
-    pub(super) fn is_known(self) -> bool {
-        self.known.is_some()
-    }
-
     /// The form that the files of a GPO should have: that of its folder where neither the server nor the default GPOs show it. The
     /// folder of a GPO that GPMC has made may have lost its object entries.
-    pub(super) fn of_gpo(self, object: &GpoObject, folder: Option<&[u8]>) -> FileEntries {
-        self.known
-            .or(self.of_domain)
-            .or_else(|| {
-                form_of(
-                    &object.security_descriptor,
-                    folder.filter(|_| self.is_samba)?,
-                )
-            })
-            .unwrap_or_default()
+    pub(super) fn of_gpo(
+        self,
+        object: &GpoObject,
+        folder: Option<&[u8]>,
+    ) -> (FileEntries, ShownBy) {
+        let of_folder = || form_of(&object.security_descriptor, folder?);
+        if !self.is_samba {
+            // What gpoctl writes there; see the comparison.
+            (FileEntries::WithoutObjectAces, ShownBy::Nothing)
+        } else if let Some(known) = self.known {
+            (known, ShownBy::Server)
+        } else if let Some(entries) = self.of_domain {
+            (entries, ShownBy::DefaultGpos)
+        } else if let Some(entries) = of_folder() {
+            (entries, ShownBy::Folder)
+        } else {
+            (FileEntries::default(), ShownBy::Nothing)
+        }
     }
 }
 
@@ -151,13 +167,16 @@ mod tests {
         };
         assert_eq!(
             expected.of_gpo(&object, Some(&without)),
-            FileEntries::WithoutObjectAces
+            (FileEntries::WithoutObjectAces, ShownBy::Folder)
         );
-        assert_eq!(expected.of_gpo(&object, None), FileEntries::WithObjectAces);
-        // Windows stores what it is given.
         assert_eq!(
-            Expected::default().of_gpo(&object, Some(&without)),
-            FileEntries::WithObjectAces
+            expected.of_gpo(&object, None),
+            (FileEntries::WithObjectAces, ShownBy::Nothing)
+        );
+        // On Windows it has what denies, and no object entries.
+        assert_eq!(
+            Expected::default().of_gpo(&object, Some(&with)),
+            (FileEntries::WithoutObjectAces, ShownBy::Nothing)
         );
         let of_domain = Expected {
             of_domain: Some(FileEntries::WithObjectAces),
@@ -165,15 +184,15 @@ mod tests {
         };
         assert_eq!(
             of_domain.of_gpo(&object, Some(&without)),
-            FileEntries::WithObjectAces
+            (FileEntries::WithObjectAces, ShownBy::DefaultGpos)
         );
         let known = Expected {
             known: Some(FileEntries::WithoutObjectAces),
-            ..Expected::default()
+            ..expected
         };
         assert_eq!(
             known.of_gpo(&object, Some(&with)),
-            FileEntries::WithoutObjectAces
+            (FileEntries::WithoutObjectAces, ShownBy::Server)
         );
     }
 }

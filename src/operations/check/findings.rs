@@ -5,6 +5,7 @@
 
 use super::extensions::{self, Half};
 use super::facts::{Facts, Folder};
+use super::file_entries::ShownBy;
 use super::settings_files;
 use crate::directory::unreadable::READ_WITH_MORE_RIGHTS;
 use crate::formats::gpt_ini;
@@ -303,10 +304,19 @@ fn descriptors(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
     let all = folder.descriptors.len();
     let other = found_forms.of_another_version;
     if other > 0 {
+        let than = match facts.file_entries_shown_by {
+            ShownBy::Folder => "another version of Samba than those of the folder of the GPO",
+            ShownBy::Nothing => {
+                "Samba 4.25, and no other permissions show that the server is of that version"
+            }
+            ShownBy::Server | ShownBy::DefaultGpos => {
+                "another version of Samba than those of the default GPOs"
+            }
+        };
         found.push(StatusMessage::warning(
             Code::MixedPermissions,
             format!(
-                "the permissions of {other} of {} on SYSVOL are those of another version of Samba than those of the default GPOs",
+                "the permissions of {other} of {} on SYSVOL are those of {than}",
                 counted(all)
             ),
         ));
@@ -363,10 +373,9 @@ impl Permissions {
         let derived = |entries| file_descriptor(&directory, entries).map(|it| it.descriptor);
         let wanted = derived(facts.file_entries)?;
         let text = to_sddl(&wanted);
-        let other = match facts.samba && !facts.file_entries_known {
-            true => Some(to_sddl(&derived(facts.file_entries.other())?)),
-            false => None,
-        };
+        let others = derived(facts.file_entries.other())?;
+        let other = (facts.samba && facts.file_entries_shown_by != ShownBy::Server)
+            .then(|| to_sddl(&others));
         let mut it = Self {
             is_refused: facts.samba && !facts.file_entries.stores(&wanted),
             wanted,
@@ -385,7 +394,12 @@ impl Permissions {
                     it.of_another_version += usize::from(is_other);
                     found == text || is_other
                 }
-                Ok(found) => !path.is_root() || grants_same_access(&found, &it.wanted),
+                // Whether GPMC maps entries that deny is not known, so both are right.
+                Ok(found) => {
+                    !path.is_root()
+                        || grants_same_access(&found, &it.wanted)
+                        || grants_same_access(&found, &others)
+                }
             };
             if !is_right {
                 it.wrong.push(path.to_string());

@@ -213,6 +213,7 @@ fn permissions(facts: &Facts, folder: &Folder, found: &Permissions, list: &mut P
 
 #[cfg(test)]
 mod tests {
+    use super::super::file_entries::ShownBy;
     use super::*;
     use crate::directory::GpoObject;
     use crate::message::StatusMessage;
@@ -239,7 +240,7 @@ mod tests {
             wmi_filter: None,
             samba: true,
             file_entries: FileEntries::default(),
-            file_entries_known: false,
+            file_entries_shown_by: ShownBy::Nothing,
             unread: Vec::new(),
         }
     }
