@@ -409,7 +409,7 @@ live! {
             panic!("{id}");
         };
         assert_eq!(filter.name, "Windows 10 and 11");
-        assert!(directory.wmi_filters().await.unwrap().contains(&filter));
+        assert!(directory.wmi_filters().await.unwrap().contains(&*filter));
         assert_eq!(
             directory.wmi_filter(Guid::new_random()).await.unwrap(),
             WmiFilterLookup::Absent

@@ -38,7 +38,7 @@ pub struct WmiFilter {
 #[non_exhaustive]
 pub enum WmiFilterLookup {
     /// It exists.
-    Found(WmiFilter),
+    Found(Box<WmiFilter>),
     /// It exists and cannot be read, or the account may not see whether it exists.
     Unreadable,
     /// It does not exist.
@@ -162,7 +162,9 @@ impl Directory {
         let dn = self.wmi_container().cn(&id.to_string());
         let entry = self.read(&dn, ATTRIBUTES, None).await?;
         Ok(match entry.as_ref().and_then(WmiFilter::read) {
-            Some(filter) if filter.unreadable.is_empty() => WmiFilterLookup::Found(filter),
+            Some(filter) if filter.unreadable.is_empty() => {
+                WmiFilterLookup::Found(Box::new(filter))
+            }
             Some(_) => WmiFilterLookup::Unreadable,
             None if self.hides(&dn).await? => WmiFilterLookup::Unreadable,
             None => WmiFilterLookup::Absent,

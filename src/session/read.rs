@@ -73,7 +73,7 @@ pub async fn read_gpo(
     let mut live = assemble(session, object, children, wmi_filter, gpt);
     live.snapshot
         .messages
-        .extend(unread.map(|message| message.of_gpo(&named(object))));
+        .extend(unread.map(|message| message.of_gpo(named(object))));
     Ok(live)
 }
 
@@ -121,7 +121,7 @@ pub(crate) async fn read_in_part(
             .chain(objects)
             .chain(descriptor)
             .chain(unread_filter)
-            .map(|message| message.of_gpo(&named(object))),
+            .map(|message| message.of_gpo(named(object))),
     );
     Ok(live)
 }
@@ -150,10 +150,10 @@ pub(crate) async fn read_surveyed(
         }
     };
     let unreadable = unread.iter().map(|(path, error)| {
-        unreadable(Severity::Warning, Code::UnreadableFile, path, error).of_gpo(&named(object))
+        unreadable(Severity::Warning, Code::UnreadableFile, path, error).of_gpo(named(object))
     });
     let descriptor = unreadable_descriptor(&object.security_descriptor)
-        .map(|message| message.of_gpo(&named(object)));
+        .map(|message| message.of_gpo(named(object)));
     let mut live = assemble(session, object, record.children, record.wmi_link, gpt);
     live.snapshot
         .messages
@@ -214,7 +214,7 @@ pub(crate) fn unreadable_attributes(object: &GpoObject) -> Vec<StatusMessage> {
         )
         .at(Place::file(object.dn.to_string()).key(*name))
         .with_hint(READ_WITH_MORE_RIGHTS)
-        .of_gpo(&named(object))
+        .of_gpo(named(object))
     };
     others.map(message).collect()
 }
@@ -365,7 +365,7 @@ fn assemble(
         file_paths: Vec::new(),
         messages: messages
             .into_iter()
-            .map(|message| message.of_gpo(&named(object)))
+            .map(|message| message.of_gpo(named(object)))
             .collect(),
     };
     LiveGpo {

@@ -49,7 +49,7 @@ pub fn findings(facts: &Facts, domain_sid: &Sid) -> Vec<StatusMessage> {
         .into_iter()
         .map(|message| match facts.object.may_read("displayName") {
             true => message.of_gpo(&facts.object.display_name),
-            false => message.of_gpo(&facts.object.guid.to_string()),
+            false => message.of_gpo(facts.object.guid.to_string()),
         })
         .collect()
 }
