@@ -79,3 +79,4 @@ mod sid_name_pairs;
 pub mod suggest;
 pub mod table;
 pub mod validate;
+mod variables;

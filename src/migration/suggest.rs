@@ -18,6 +18,7 @@ use crate::model::well_known;
 
 use self::names::Names;
 use super::inventory::NameForm;
+use super::variables::is_completed_by_client;
 use crate::domain::principals::{Lookup, PrincipalDirectory, PrincipalList, PrincipalQuery};
 
 /// The maximum number of candidates for a row.
@@ -142,7 +143,9 @@ pub async fn suggest(
     if !unsure.is_empty() {
         let names = Names::of(target.principals().await?);
         for (open, reason) in unsure {
-            let candidates = match renamed_dn(&open.row.source, &domains, target.dns_domain()) {
+            let derived = renamed_dn(&open.row.source, &domains, target.dns_domain())
+                .or_else(|| renamed_variable(&open, target));
+            let candidates = match derived {
                 Some(destination) => vec![CandidateDestination {
                     similarity: similarity_of(&open.row.source, &destination),
                     destination,
@@ -214,7 +217,9 @@ fn open_principal<'a>(row: &'a Row, target: &dyn PrincipalDirectory) -> Option<U
         NameForm::DownLevel { domain, name } | NameForm::Upn { domain, name } => {
             let here = domain.eq_ignore_ascii_case(target.dns_domain())
                 || domain.eq_ignore_ascii_case(target.netbios_domain());
-            (!here).then(|| open(Some(name), Some(domain), None))
+            let doubt = is_completed_by_client(name)
+                .then_some("each client completes this name, so it cannot be looked up");
+            (!here).then(|| open(Some(name), Some(domain), doubt))
         }
     }
 }
@@ -437,6 +442,23 @@ fn renamed_dn(source: &str, domains: &BTreeSet<String>, target: &str) -> Option<
         let whole = above.ends_with(',') && end.eq_ignore_ascii_case(&old);
         whole.then(|| Some(format!("{above}{}", dn_of(target)?)))?
     })
+}
+
+/// The name that each client completes with the target domain in place of that of the source.
+fn renamed_variable(open: &UnresolvedRow<'_>, target: &dyn PrincipalDirectory) -> Option<String> {
+    let name = open
+        .name
+        .as_deref()
+        .filter(|name| is_completed_by_client(name))?;
+    let (dns, netbios) = (target.dns_domain(), target.netbios_domain());
+    match NameForm::of(&open.row.source) {
+        NameForm::DownLevel { domain, .. } if domain.contains('.') => {
+            Some(format!("{dns}\\{name}"))
+        }
+        NameForm::DownLevel { .. } => Some(format!("{netbios}\\{name}")),
+        NameForm::Upn { .. } => Some(format!("{name}@{dns}")),
+        NameForm::Bare(_) => None,
+    }
 }
 
 /// The comparison form of a name: without the `$` of a computer, in lower case.

@@ -39,6 +39,9 @@ codes! {
     ChangedWhileReading "changed-while-reading" [Warning]
         "the GPO was changed while it was being read, so its files may belong to two versions",
         "run the command again when nobody edits the GPO";
+    ClientVariable "client-variable" [Info]
+        "a name contains a variable that each client completes, so no domain can be asked whether it exists",
+        "make sure that the principals exist for the clients of the target domain";
     CollidingSections "colliding-sections" [Error]
         "after mapping, two sections or groups would have the same name, so nothing there was changed",
         "map the sources to different destinations, or change the setting by hand";
@@ -483,6 +486,9 @@ codes! {
     UnknownType "unknown-type" [Error]
         "the type of a row does not exist",
         "write one of the types that gpoctl help migration-tables lists";
+    UnknownVariable "unknown-variable" [Warning, Error]
+        "the name of a principal, computer or domain contains a variable that no client completes",
+        "write the name itself or a variable of Windows or Preferences, or add a row for it";
     UnlistedFile "unlisted-file" [Warning]
         "Backup.xml does not list a file, so it is not part of the backup",
         "find out who added it, or remove it";

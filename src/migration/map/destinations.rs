@@ -7,6 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Code, StatusMessage, printable};
 use crate::migration::inventory::{NameForm, SourcePrincipal};
 use crate::migration::table::{Destination, EntryType, MigrationTable, TableRow};
+use crate::migration::variables::{completed_by_client, is_completed_by_client};
 use crate::model::dn::Dn;
 use crate::model::principal::{Principal, PrincipalType};
 use crate::model::sid::Sid;
@@ -27,6 +28,8 @@ pub(super) enum FoundDestination {
     },
     /// The SID of a principal of another domain, such as the forest root, which only that domain can resolve.
     ForeignSid(Sid),
+    /// A name that each client completes.
+    ByClient(String),
     /// Nobody, so that this text is written.
     Text(String),
     /// Not exactly one principal, and why.
@@ -134,6 +137,14 @@ impl FoundDestination {
                 found: None,
             });
         }
+        if is_completed_by_client(text) {
+            // A row that matches a SID needs one.
+            return Ok(if only_text {
+                Self::ByClient(text.to_owned())
+            } else {
+                Self::Unusable(sid_needed(text))
+            });
+        }
         let Some(answer) = answer else {
             return Err(defect(format!(
                 "the destination \"{text}\" was not looked up"
@@ -202,6 +213,7 @@ impl FoundDestination {
                 )
                 .with_hint("look up the SID in its own domain; the target must trust that domain"),
             ),
+            (Self::ByClient(name), _) => Some(completed_by_client("destination", name)),
             (Self::Text(_), _) if !is_object => Some(
                 StatusMessage::warning(
                     Code::DestinationText,
@@ -214,6 +226,18 @@ impl FoundDestination {
             _ => None,
         }
     }
+}
+
+/// The problem of a name that each client completes where the setting needs a SID.
+pub(super) fn sid_needed(name: &str) -> StatusMessage {
+    StatusMessage::error(
+        Code::NeedsSid,
+        format!(
+            "destination \"{}\" is completed by each client, but the setting needs a SID",
+            printable(name)
+        ),
+    )
+    .with_hint("name one principal, or change the setting by hand")
 }
 
 /// The problem of a lookup result in the domain `target` that is not exactly one principal with a SID.
@@ -250,7 +274,12 @@ pub(super) fn problem(text: &str, answer: &Lookup, target: &str) -> StatusMessag
 
 /// The query for a relative name.
 pub(super) fn relative_query(name: &str, target: &dyn PrincipalDirectory) -> PrincipalQuery {
-    PrincipalQuery::Name(format!("{}\\{name}", target.netbios_domain()))
+    PrincipalQuery::Name(relative_destination(name, target))
+}
+
+/// The destination for a relative name.
+pub(super) fn relative_destination(name: &str, target: &dyn PrincipalDirectory) -> String {
+    format!("{}\\{name}", target.netbios_domain())
 }
 
 /// The results of the target, by [`query_key`].
@@ -328,9 +357,10 @@ fn universal_sid(text: &str) -> Option<Sid> {
     }
 }
 
-/// The queries for the destination of a row of this type, the preferred one first; none for one that is the same in every domain.
+/// The queries for the destination of a row of this type, the preferred one first; none for one that is the same in every domain or
+/// that clients complete.
 fn queries_of_destination(kind: PrincipalType, text: &str) -> Vec<PrincipalQuery> {
-    if universal_sid(text).is_some() {
+    if universal_sid(text).is_some() || is_completed_by_client(text) {
         return Vec::new();
     }
     if let Ok(sid) = text.parse::<Sid>() {
@@ -364,7 +394,8 @@ fn queries_of_references<'r>(
                 Some(PrincipalQuery::Sid(sid.clone()))
             }
             Some((row, Destination::ByRelativeName)) if !identity.is_universal() => {
-                Some(relative_query(&relative_name(identity, row)?, target))
+                let name = relative_name(identity, row)?;
+                (!is_completed_by_client(&name)).then(|| relative_query(&name, target))
             }
             Some(_) => None,
         }

@@ -1,6 +1,7 @@
 //! What a mapping does, in terms of a snapshot and a table: independent of how it does it.
 
 mod paths;
+mod variables;
 
 use async_trait::async_trait;
 use bytes::Bytes;

@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 
 use crate::error::{Error, ErrorKind, Remedy, Result};
-use crate::message::{Code, StatusMessage, printable};
+use crate::message::{Code, Severity, StatusMessage, printable};
 use crate::migration::finding_list::FindingList;
 use crate::migration::inventory::NameForm;
 use crate::migration::references::ReferenceTarget;
 use crate::migration::table::{EntryType, MigrationTable, TableRow};
+use crate::migration::variables::unknown_variable_in;
 use crate::model::principal::PrincipalType;
 use crate::model::reference::{Place, Scope};
 
@@ -40,6 +41,11 @@ pub(super) enum Finding<'t> {
     },
     /// The name contains the source domain.
     SourceName,
+    /// The name contains a variable that no client completes.
+    UnknownVariable {
+        /// Whether every reference needs a row, and it has none.
+        is_failure: bool,
+    },
     /// It has no row.
     Unlisted,
 }
@@ -49,7 +55,10 @@ impl Finding<'_> {
     pub(super) fn is_failure(&self) -> bool {
         matches!(
             self,
-            Self::Unresolved(_) | Self::UnresolvedRow | Self::WithoutRow
+            Self::Unresolved(_)
+                | Self::UnresolvedRow
+                | Self::WithoutRow
+                | Self::UnknownVariable { is_failure: true }
         )
     }
 
@@ -105,6 +114,13 @@ impl Finding<'_> {
             Self::SourceName => {
                 StatusMessage::warning(Code::SourceNameLeft, absent()).with_hint(add_row)
             }
+            Self::UnknownVariable { is_failure } => {
+                let mut message = unknown_variable_in(reference.target.name_alone()?, place)?;
+                if *is_failure {
+                    message.severity = Severity::Error;
+                }
+                message
+            }
             Self::Unlisted => {
                 let what = match reference.target {
                     ReferenceTarget::Unc { .. } => "UNC path",
@@ -159,7 +175,9 @@ pub(super) fn findings(
         let message = finding.message(reference, &placed.place, domain);
         match finding {
             Finding::Unresolved(_) => unresolved.extend(message),
-            Finding::WithoutRow => without_row.extend(message),
+            Finding::WithoutRow | Finding::UnknownVariable { is_failure: true } => {
+                without_row.extend(message);
+            }
             Finding::OutOfScope => {
                 outside.extend(message.clone());
                 others.extend(message);

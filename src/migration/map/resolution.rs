@@ -12,14 +12,15 @@ use crate::migration::inventory::{Inventory, SourcePrincipal};
 use crate::migration::references::{ReferenceTarget, Rewrite};
 use crate::migration::report::Outcome;
 use crate::migration::table::{Destination, EntryType, MigrationTable, TableRow};
+use crate::migration::variables::{completed_by_client, is_completed_by_client, unknown_variable};
 use crate::model::principal::{Principal, PrincipalType};
 use crate::model::reference::{Place, Scope};
 use crate::model::sid::Sid;
 use crate::model::snapshot::{GpoSnapshot, InventoryPrincipal};
 
 use super::destinations::{
-    Destinations, FoundDestination, problem, relative_name, relative_of_other_type, relative_query,
-    shown_name,
+    Destinations, FoundDestination, problem, relative_destination, relative_name,
+    relative_of_other_type, relative_query, shown_name, sid_needed,
 };
 use super::findings::{Finding, Obstacles, Usage, findings};
 use super::gpo_folder::GpoPath;
@@ -252,7 +253,10 @@ impl Resolver<'_> {
             let rewrite = path.map_or(Rewrite::Keep, |path| path.rewrite(target));
             let is_followed = path.is_some_and(GpoPath::is_followed);
             let finding = if self.options.exclusive && matched.needs_row() && !is_followed {
-                Some(Finding::WithoutRow)
+                Some(match has_unknown_variable(target) {
+                    true => Finding::UnknownVariable { is_failure: true },
+                    false => Finding::WithoutRow,
+                })
             } else if let Some(path) = path {
                 let shown = matched.reference.describe();
                 let message = path.finding(&shown, rewrite == Rewrite::Keep, self.is_same_domain());
@@ -285,6 +289,9 @@ impl Resolver<'_> {
             return Ok(Some(Finding::WouldMatchByPrefix(above)));
         }
         let reference = &matched.reference;
+        if has_unknown_variable(&reference.target) {
+            return Ok(Some(Finding::UnknownVariable { is_failure: false }));
+        }
         let identity = reference.identity.as_ref();
         if let Some(sid) = identity.and_then(|identity| identity.sid.as_ref()) {
             if !sid.is_domain_sid() {
@@ -324,7 +331,7 @@ impl Resolver<'_> {
                     let name = sid.to_string();
                     Ok(replaced_by_principal(reference, Some(sid), &name, None))
                 }
-                Some(FoundDestination::Text(text)) => {
+                Some(FoundDestination::ByClient(text) | FoundDestination::Text(text)) => {
                     Ok(replaced_by_principal(reference, None, text, None))
                 }
                 Some(FoundDestination::Unusable(_)) => {
@@ -357,6 +364,13 @@ impl Resolver<'_> {
                 .with_hint("give the row a <Destination>"),
             ));
         };
+        if is_completed_by_client(&name) {
+            let text = relative_destination(&name, self.target);
+            return Ok(match reference.target.name_alone() {
+                Some(_) => replaced_by_principal(reference, None, &text, None),
+                None => failure(sid_needed(&text)),
+            });
+        }
         let answer = self
             .destinations
             .answers
@@ -420,8 +434,14 @@ fn replaced_by_principal(
     NewValue::Rewrite(rewrite, found.cloned())
 }
 
+/// Whether a name contains a variable that no client completes.
+fn has_unknown_variable(target: &ReferenceTarget) -> bool {
+    let name = target.name_alone();
+    name.is_some_and(|name| unknown_variable(name).is_some())
+}
+
 /// A warning for each row whose relative name resolves to a principal of another type than that of the row, or than
-/// that of the source if the row has no type.
+/// that of the source if the row has no type; a note for each whose relative name is completed by clients.
 fn relative_warnings(
     table: &MigrationTable,
     decisions: &[Arc<Decision<'_>>],
@@ -429,6 +449,15 @@ fn relative_warnings(
     let mut warned = HashSet::new();
     let mut warnings = Vec::new();
     for decision in decisions {
+        if let (Some(row), Rewrite::Principal { sid: None, name }) =
+            (decision.row, &decision.rewrite)
+            && row.destination == Destination::ByRelativeName
+            && is_completed_by_client(name)
+            && warned.insert(row.number)
+        {
+            let note = completed_by_client("relative name", name);
+            warnings.push(note.at(table.place(row)));
+        }
         let (Some(row), Some(identity), Some(found)) = (
             decision.row,
             &decision.reference.identity,

@@ -8,6 +8,9 @@ use crate::message::{Code, Severity, StatusMessage, printable};
 use crate::migration::inventory::NameForm;
 use crate::migration::references;
 use crate::migration::table::{Destination, EntryType, MigrationTable, TableRow};
+use crate::migration::variables::{
+    completed_by_client, is_completed_by_client, unknown_variable_in,
+};
 use crate::model::principal::PrincipalType;
 use crate::model::reference::Place;
 use crate::model::sid::Sid;
@@ -15,7 +18,8 @@ use crate::model::snapshot::GpoSnapshot;
 use crate::model::well_known;
 
 use super::destinations::{
-    Answers, Destinations, problem, relative_name, relative_of_other_type, relative_query,
+    Answers, Destinations, problem, relative_destination, relative_name, relative_of_other_type,
+    relative_query,
 };
 use super::findings::Usage;
 use super::gpo_folder::is_own_path;
@@ -153,6 +157,14 @@ fn without_row(
                 row.line
             )
         });
+        let unknown = matched.reference.target.name_alone();
+        if let Some(mut message) = unknown.and_then(|name| unknown_variable_in(name, place)) {
+            if options.exclusive {
+                message.severity = Severity::Error;
+            }
+            add(message);
+            continue;
+        }
         let text = format!("{shown} has no row in the migration table{more}");
         let mut message =
             StatusMessage::new(severity, Code::UnmappedReference, text).at(place.clone());
@@ -208,10 +220,20 @@ async fn against_target(
                     );
                     continue;
                 };
+                if is_completed_by_client(&name) {
+                    let name = relative_destination(&name, target);
+                    let note = completed_by_client("relative name", &name);
+                    messages.push(note.at(table.place(row)));
+                    continue;
+                }
                 relative_query(&name, target)
             }
             Destination::SameAsSource => match sid {
                 Some(sid) => PrincipalQuery::Sid(sid),
+                None if is_completed_by_client(&row.source) => {
+                    messages.push(completed_by_client("source", &row.source).at(table.place(row)));
+                    continue;
+                }
                 None if NameForm::of(&row.source).domain().is_some() => {
                     PrincipalQuery::Name(row.source.clone())
                 }

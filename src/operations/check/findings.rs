@@ -7,6 +7,7 @@ use super::extensions::{self, Half};
 use super::facts::{Facts, Folder};
 use crate::formats::gpt_ini;
 use crate::message::{Code, StatusMessage, printable};
+use crate::migration::scan::findings_of_names;
 use crate::model::access::{AccessDecision, AccessToken, may_read};
 use crate::model::extension_list::ExtensionList;
 use crate::model::reference::Place;
@@ -36,6 +37,7 @@ pub fn findings(facts: &Facts, domain_sid: &Sid) -> Vec<StatusMessage> {
             versions(facts, folder, &mut found);
             lists(facts, folder, &mut found);
             descriptors(facts, folder, &mut found);
+            found.extend(findings_of_names(&folder.tree));
         }
     }
     reading(facts, domain_sid, &mut found);
