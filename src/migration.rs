@@ -69,7 +69,9 @@
 pub mod fill;
 mod finding_list;
 pub(crate) mod inventory;
+mod localized_names;
 pub mod map;
+mod name_form;
 pub mod populate;
 #[doc(hidden)]
 pub mod references;

@@ -28,7 +28,7 @@ use super::table::MigrationTable;
 
 mod destinations;
 #[cfg(test)]
-mod file_format_tests;
+pub(in crate::migration) mod file_format_tests;
 mod findings;
 mod gpo_folder;
 mod index;
@@ -40,6 +40,7 @@ mod rows;
 #[cfg(test)]
 mod toy_format_tests;
 
+pub(super) use destinations::query_by_rid;
 pub(super) use gpo_folder::is_own_path;
 pub use review::review;
 

@@ -14,6 +14,7 @@ use crate::model::snapshot::GpoSnapshot;
 
 use super::finding_list::FindingList;
 use super::inventory::{Inventory, SourcePrincipal};
+use super::localized_names::localized_name_in;
 use super::references::{self, Occurrence, ReferenceTarget, Rewrite, Visited, Visitor};
 use super::sid_name_pairs::SidNamePairs;
 use super::variables::unknown_variable_in;
@@ -61,7 +62,7 @@ pub(super) fn scan_with(snapshot: &GpoSnapshot, visit: &VisitFile<'_>) -> Scan {
         let before = scan.references.len();
         let noticed = each_occurrence(path, content, visit, &mut |occurrence| {
             findings.extend(pairs.check(occurrence, &inventory));
-            findings.extend(unknown_variable_of(occurrence));
+            findings.extend(findings_of_name(occurrence));
             let identity = inventory.identify(&occurrence.target);
             scan.note(occurrence, identity.as_ref());
             scan.references
@@ -127,9 +128,10 @@ impl Scan {
     }
 }
 
-/// The finding for a name with a variable that no client completes.
-fn unknown_variable_of(occurrence: &Occurrence) -> Option<StatusMessage> {
-    unknown_variable_in(occurrence.target.name_alone()?, &occurrence.place)
+/// The finding for a name that some or all clients do not understand.
+fn findings_of_name(occurrence: &Occurrence) -> Option<StatusMessage> {
+    let (name, place) = (occurrence.target.name_alone()?, &occurrence.place);
+    unknown_variable_in(name, place).or_else(|| localized_name_in(name, place))
 }
 
 /// The findings about the names in the files of a GPO that need no other source than the files.
@@ -138,7 +140,7 @@ pub(crate) fn findings_of_names(tree: &GptTree) -> Vec<StatusMessage> {
     for (path, content) in tree.files() {
         // A file that cannot be read has a finding of its own.
         let _ = each_occurrence(path, content, &references::visit_file, &mut |occurrence| {
-            findings.extend(unknown_variable_of(occurrence));
+            findings.extend(findings_of_name(occurrence));
         });
     }
     findings.finish(None)

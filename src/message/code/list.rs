@@ -231,6 +231,9 @@ codes! {
     ListedTwice "listed-twice" [Warning]
         "manifest.xml lists a backup several times",
         "back up into the folder again, which brings manifest.xml up to date";
+    LocalizedName "localized-name" [Info]
+        "a well-known principal has the name of a localized version of Windows, which only machines in that language understand",
+        "write the SID or the English name";
     LocksYouOut "locks-you-out" [Warning]
         "with the new permissions this account can no longer change or read the GPO",
         "make sure that you have an account that can";

@@ -6,6 +6,7 @@ use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::message::{Code, Severity, StatusMessage, printable};
 use crate::migration::finding_list::FindingList;
 use crate::migration::inventory::NameForm;
+use crate::migration::localized_names::localized_name_in;
 use crate::migration::references::ReferenceTarget;
 use crate::migration::table::{EntryType, MigrationTable, TableRow};
 use crate::migration::variables::unknown_variable_in;
@@ -34,6 +35,8 @@ pub(super) enum Finding<'t> {
     WouldMatchByPrefix(&'t TableRow),
     /// It has no row, although rows are needed, because it is the same in every domain.
     WellKnown,
+    /// It is the same in every domain, but has the name of a localized version of Windows.
+    LocalizedName,
     /// The SID does not exist in the target.
     AbsentSid {
         /// Whether it is not a SID of the source domain either.
@@ -114,6 +117,7 @@ impl Finding<'_> {
             Self::SourceName => {
                 StatusMessage::warning(Code::SourceNameLeft, absent()).with_hint(add_row)
             }
+            Self::LocalizedName => localized_name_in(reference.target.name_alone()?, place)?,
             Self::UnknownVariable { is_failure } => {
                 let mut message = unknown_variable_in(reference.target.name_alone()?, place)?;
                 if *is_failure {

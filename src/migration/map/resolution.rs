@@ -17,10 +17,11 @@ use crate::model::principal::{Principal, PrincipalType};
 use crate::model::reference::{Place, Scope};
 use crate::model::sid::Sid;
 use crate::model::snapshot::{GpoSnapshot, InventoryPrincipal};
+use crate::model::well_known::localized::localized;
 
 use super::destinations::{
     Destinations, FoundDestination, problem, relative_destination, relative_name,
-    relative_of_other_type, relative_query, shown_name, sid_needed,
+    relative_of_other_type, relative_queries, shown_name, sid_needed,
 };
 use super::findings::{Finding, Obstacles, Usage, findings};
 use super::gpo_folder::GpoPath;
@@ -295,6 +296,10 @@ impl Resolver<'_> {
         let identity = reference.identity.as_ref();
         if let Some(sid) = identity.and_then(|identity| identity.sid.as_ref()) {
             if !sid.is_domain_sid() {
+                let name = reference.target.name_alone();
+                if name.is_some_and(|name| localized(name).is_some()) {
+                    return Ok(Some(Finding::LocalizedName));
+                }
                 return Ok((self.options.exclusive && !listed).then_some(Finding::WellKnown));
             }
             let source = self.inventory.source_domain.as_ref();
@@ -352,7 +357,9 @@ impl Resolver<'_> {
             return Ok(NewValue::KEEP);
         }
         let failure = |message| NewValue::Failure(Finding::Unresolved(Box::new(message)));
-        let Some(name) = relative_name(identity, row) else {
+        let queries = relative_queries(identity, row, self.target);
+        let name = relative_name(identity, row);
+        if queries.is_empty() && name.is_none() {
             return Ok(failure(
                 StatusMessage::error(
                     Code::RelativeNameUnknown,
@@ -363,7 +370,8 @@ impl Resolver<'_> {
                 )
                 .with_hint("give the row a <Destination>"),
             ));
-        };
+        }
+        let name = name.unwrap_or_else(|| identity.describe());
         if is_completed_by_client(&name) {
             let text = relative_destination(&name, self.target);
             return Ok(match reference.target.name_alone() {
@@ -371,10 +379,12 @@ impl Resolver<'_> {
                 None => failure(sid_needed(&text)),
             });
         }
-        let answer = self
-            .destinations
-            .answers
-            .get(&relative_query(&name, self.target))?;
+        let Some(answer) = self.destinations.answers.best(&queries)? else {
+            return Err(inconsistent(
+                reference,
+                "its relative name was not looked up",
+            ));
+        };
         if let Lookup::Found(principal) = answer
             && principal.sid.is_some()
         {
@@ -420,7 +430,8 @@ fn replaced_by_principal(
         | ReferenceTarget::Label(text) => {
             let identity = reference.identity.as_ref();
             let known = identity.and_then(|identity| identity.sid.as_ref());
-            same_name(text) || (universal && known == sid)
+            // Others than machines in its language do not understand a localized name.
+            same_name(text) || (universal && known == sid && localized(text).is_none())
         }
         ReferenceTarget::Unc { .. } => true,
     };

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::domain::principals::{Lookup, PrincipalDirectory, PrincipalQuery};
 use crate::error::Result;
 use crate::message::{Code, Severity, StatusMessage, printable};
-use crate::migration::inventory::NameForm;
+use crate::migration::inventory::{NameForm, SourcePrincipal};
 use crate::migration::references;
 use crate::migration::table::{Destination, EntryType, MigrationTable, TableRow};
 use crate::migration::variables::{
@@ -19,7 +19,7 @@ use crate::model::well_known;
 
 use super::destinations::{
     Answers, Destinations, problem, relative_destination, relative_name, relative_of_other_type,
-    relative_query,
+    relative_queries,
 };
 use super::findings::Usage;
 use super::gpo_folder::is_own_path;
@@ -200,14 +200,19 @@ async fn against_target(
         if universal {
             continue;
         }
-        let query = match &row.destination {
+        let of_row = match &row.destination {
             Destination::ByRelativeName => {
-                let name = match (named.get(&row.number), &sid) {
-                    (Some(identity), _) => relative_name(identity, row),
-                    (None, Some(_)) => None,
-                    (None, None) => Some(NameForm::of(&row.source).relative().to_owned()),
-                };
-                let Some(name) = name else {
+                let of_gpo = named.get(&row.number).map(|identity| (***identity).clone());
+                let identity = of_gpo.unwrap_or_else(|| SourcePrincipal::of_row(&row.source));
+                let name = relative_name(&identity, row);
+                if let Some(name) = name.filter(|name| is_completed_by_client(name)) {
+                    let name = relative_destination(&name, target);
+                    let note = completed_by_client("relative name", &name);
+                    messages.push(note.at(table.place(row)));
+                    continue;
+                }
+                let of_row = relative_queries(&identity, row, target);
+                if of_row.is_empty() {
                     messages.push(
                         StatusMessage::warning(
                             Code::RelativeNameUnknown,
@@ -219,38 +224,34 @@ async fn against_target(
                         .at(table.place(row)),
                     );
                     continue;
-                };
-                if is_completed_by_client(&name) {
-                    let name = relative_destination(&name, target);
-                    let note = completed_by_client("relative name", &name);
-                    messages.push(note.at(table.place(row)));
-                    continue;
                 }
-                relative_query(&name, target)
+                of_row
             }
             Destination::SameAsSource => match sid {
-                Some(sid) => PrincipalQuery::Sid(sid),
+                Some(sid) => vec![PrincipalQuery::Sid(sid)],
                 None if is_completed_by_client(&row.source) => {
                     messages.push(completed_by_client("source", &row.source).at(table.place(row)));
                     continue;
                 }
                 None if NameForm::of(&row.source).domain().is_some() => {
-                    PrincipalQuery::Name(row.source.clone())
+                    vec![PrincipalQuery::Name(row.source.clone())]
                 }
                 None => continue,
             },
             Destination::None | Destination::Set(_) => continue,
         };
-        queries.push(query);
+        queries.push(of_row);
         let of_source = named.get(&row.number).and_then(|identity| identity.kind());
         asked.push((row, kind, of_source.unwrap_or(PrincipalType::Unknown)));
     }
     if queries.is_empty() {
         return Ok(());
     }
-    let answers = Answers::look_up(queries.iter().cloned(), target).await?;
-    for ((row, kind, of_source), query) in asked.into_iter().zip(&queries) {
-        let answer = answers.get(query)?;
+    let answers = Answers::look_up(queries.iter().flatten().cloned(), target).await?;
+    for ((row, kind, of_source), of_row) in asked.into_iter().zip(&queries) {
+        let Some(answer) = answers.best(of_row)? else {
+            continue;
+        };
         let relative = row.destination == Destination::ByRelativeName;
         let source = printable(&row.source);
         let finding = match answer {

@@ -25,6 +25,7 @@ use crate::migration::variables::{has_fixed_domain, unknown_variable};
 use crate::model::reference::{Place, Scope};
 use crate::model::shared_text::SharedText;
 use crate::model::sid::Sid;
+use crate::model::well_known::localized;
 
 /// The suffix that the Preferences editor adds to the names of built-in groups.
 const BUILT_IN: &str = " (built-in)";
@@ -373,7 +374,11 @@ impl PrincipalFieldKind {
                 None => {
                     self == Self::Principal && has_fixed_domain(name) && !name.ends_with(BUILT_IN)
                 }
-                Some(domain) => has_fixed_domain(name) && !is_local_authority(domain),
+                Some(domain) => {
+                    let is_local =
+                        is_local_authority(domain) && localized::localized(name).is_none();
+                    has_fixed_domain(name) && !is_local
+                }
             },
         }
     }
@@ -426,4 +431,5 @@ fn is_local_authority(domain: &str) -> bool {
     ]
     .iter()
     .any(|local| local.eq_ignore_ascii_case(domain))
+        || localized::is_authority(domain)
 }
