@@ -72,6 +72,8 @@ pub(crate) mod inventory;
 mod localized_names;
 pub mod map;
 mod name_form;
+#[doc(hidden)]
+pub mod old_domain;
 pub mod populate;
 #[doc(hidden)]
 pub mod references;
