@@ -69,7 +69,11 @@
 pub mod fill;
 mod finding_list;
 pub(crate) mod inventory;
+mod localized_names;
 pub mod map;
+mod name_form;
+#[doc(hidden)]
+pub mod old_domain;
 pub mod populate;
 #[doc(hidden)]
 pub mod references;
@@ -79,3 +83,4 @@ mod sid_name_pairs;
 pub mod suggest;
 pub mod table;
 pub mod validate;
+mod variables;

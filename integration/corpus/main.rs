@@ -17,6 +17,7 @@ mod check;
 mod formats;
 mod gpmc_report;
 mod migtable;
+mod old_domain;
 mod preferences;
 mod references;
 mod report;

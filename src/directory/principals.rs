@@ -376,6 +376,10 @@ impl PrincipalDirectory for Directory {
     fn netbios_domain(&self) -> &str {
         &self.info().netbios_domain
     }
+
+    fn domain_sid(&self) -> Option<&Sid> {
+        Some(&self.info().domain_sid)
+    }
 }
 
 #[async_trait]

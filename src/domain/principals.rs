@@ -51,6 +51,12 @@ pub trait PrincipalDirectory: Send + Sync {
 
     /// The NetBIOS name of the domain.
     fn netbios_domain(&self) -> &str;
+
+    /// The SID of the domain, with which accounts that every domain has are looked up by their RID; `None` when it is not known, and they
+    /// are looked up by name alone.
+    fn domain_sid(&self) -> Option<&Sid> {
+        None
+    }
 }
 
 /// A domain whose principals can be listed.

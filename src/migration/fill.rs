@@ -6,7 +6,8 @@ use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::formats::migtable::{Destination, EntryType, MigTable, Row};
 use crate::message::{Code, Severity, StatusMessage, printable};
 
-use super::table::{MigrationTable, is_client_variable, is_part_of_name, placeholders};
+use super::table::MigrationTable;
+use super::variables::{is_client_variable, is_left_in_principal, names, placeholders};
 
 /// The values of a template's placeholders. Names are not case-sensitive.
 #[derive(Debug, Clone, Default)]
@@ -64,8 +65,8 @@ impl Definitions {
     }
 }
 
-/// Replaces placeholders by their values in sources and destinations; all other bytes are unchanged. A Windows variable
-/// in a UNC path, and any `%name%` in a source, is a placeholder only when it has a value. `name` is the name of the
+/// Replaces placeholders by their values in sources and destinations; all other bytes are unchanged. A variable
+/// that clients complete, and any `%name%` in a source, is a placeholder only when it has a value. `name` is the name of the
 /// table in messages.
 ///
 /// # Errors
@@ -166,13 +167,8 @@ pub fn fill(name: &str, template: &MigTable, definitions: &Definitions) -> Resul
 fn is_left_unchanged(row: &Row, name: &str) -> bool {
     match row.kind {
         EntryType::UncPath => is_client_variable(&name.to_lowercase(), &row.source.to_lowercase()),
-        EntryType::Principal(_) => is_part_of_name(name),
+        EntryType::Principal(_) => is_left_in_principal(&name.to_lowercase()),
     }
-}
-
-/// The names of the placeholders in a text.
-fn names(text: &str) -> impl Iterator<Item = &str> {
-    placeholders(text).filter_map(|span| text.get(span)?.strip_prefix('%')?.strip_suffix('%'))
 }
 
 /// Replaces the placeholders of a text. Values are not expanded again.

@@ -8,72 +8,13 @@ use crate::model::principal::{Principal, PrincipalType};
 use crate::model::sid::Sid;
 use crate::model::snapshot::GpoSnapshot;
 use crate::model::well_known;
+use crate::model::well_known::domain_accounts;
+use crate::model::well_known::localized::localized;
 
 use super::references::ReferenceTarget;
 use super::table::{EntryType, sid_key};
 
-/// The form of a principal name, which shows whether it contains a domain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NameForm<'a> {
-    /// A bare name: `name`.
-    Bare(&'a str),
-    /// `DOMAIN\name` or `dns.domain\name`.
-    DownLevel {
-        /// The domain, NetBIOS or DNS.
-        domain: &'a str,
-        /// The `sAMAccountName`.
-        name: &'a str,
-    },
-    /// `name@dns.domain`.
-    Upn {
-        /// The domain.
-        domain: &'a str,
-        /// The `sAMAccountName`.
-        name: &'a str,
-    },
-}
-
-impl<'a> NameForm<'a> {
-    /// Parses a name.
-    pub fn of(text: &'a str) -> Self {
-        if is_distinguished(text) {
-            // The backslashes of a DN escape commas.
-            Self::Bare(text)
-        } else if let Some((domain, name)) = text.split_once('\\') {
-            Self::DownLevel { domain, name }
-        } else if let Some((name, domain)) = text.rsplit_once('@')
-            && !name.is_empty()
-            && !domain.is_empty()
-        {
-            Self::Upn { domain, name }
-        } else {
-            Self::Bare(text)
-        }
-    }
-
-    /// The name without its domain.
-    pub fn relative(self) -> &'a str {
-        match self {
-            Self::Bare(name) | Self::DownLevel { name, .. } | Self::Upn { name, .. } => name,
-        }
-    }
-
-    /// The domain, if the name contains one.
-    pub fn domain(self) -> Option<&'a str> {
-        match self {
-            Self::Bare(_) => None,
-            Self::DownLevel { domain, .. } | Self::Upn { domain, .. } => Some(domain),
-        }
-    }
-}
-
-/// Whether a text is the distinguished name of an object in a domain, such as an OU in item-level targeting.
-fn is_distinguished(text: &str) -> bool {
-    let lower = text.to_ascii_lowercase();
-    let attribute = lower.split_once('=').map(|(attribute, _)| attribute);
-    attribute.is_some_and(|attribute| matches!(attribute, "ou" | "cn" | "dc"))
-        && lower.contains(",dc=")
-}
+pub use super::name_form::NameForm;
 
 /// A source of a row that matches a principal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,6 +70,24 @@ impl SourcePrincipal {
         }
     }
 
+    /// The principal of a row, as far as its source shows it.
+    pub(super) fn of_row(source: &str) -> Self {
+        let sid = source.parse::<Sid>().ok();
+        let form = NameForm::of(source);
+        let principal = match &sid {
+            Some(sid) => Principal::unresolved(sid.clone()),
+            None => Principal {
+                netbios_domain: form.domain().unwrap_or_default().to_owned(),
+                ..Principal::named(form.relative())
+            },
+        };
+        Self {
+            sid,
+            principal,
+            well_known: None,
+        }
+    }
+
     /// `DOMAIN\name`, the English name, or the unchanged text; `None` when only the SID is known.
     pub(super) fn name(&self) -> Option<String> {
         match self.well_known {
@@ -146,6 +105,22 @@ impl SourcePrincipal {
     /// Whether it is the same in every domain and needs no row.
     pub(super) fn is_universal(&self) -> bool {
         self.sid.as_ref().is_some_and(|sid| !sid.is_domain_sid())
+    }
+
+    /// The RID of an account that every domain has, by the SID or, for a name in a domain, by that name.
+    pub(super) fn rid_in_every_domain(&self) -> Option<u32> {
+        let Some(sid) = &self.sid else {
+            let Principal {
+                netbios_domain,
+                dns_domain,
+                sam_account_name,
+                ..
+            } = &self.principal;
+            let has_domain = !netbios_domain.is_empty() || !dns_domain.is_empty();
+            return domain_accounts::rid_of(sam_account_name).filter(|_| has_domain);
+        };
+        let rid = sid.rid().filter(|_| sid.is_domain_sid());
+        rid.filter(|rid| domain_accounts::is_in_every_domain(*rid))
     }
 
     /// Formats the principal for messages: `S-1-… (DOMAIN\name)`, or what is known of it.
@@ -409,10 +384,16 @@ impl<'a> Inventory<'a> {
         {
             return self.by_sid(sid, name);
         }
-        match well_known::sid_of(name) {
-            Some(sid) => self.by_sid(&sid, ""),
-            None => self.unlisted(name),
+        let Some(sid) = well_known::sid_of(name) else {
+            return self.unlisted(name);
+        };
+        let mut known = self.by_sid(&sid, "");
+        if localized(name).is_some() {
+            // Rows may have the name as it is written.
+            known.principal = self.parse_name(name);
+            known.principal.sid = Some(sid);
         }
+        known
     }
 
     /// Finds a computer by its name without `$`, ignoring users and groups of the same name.
@@ -518,16 +499,6 @@ mod tests {
             .filter(|key| key.fits(EntryType::Principal(kind)))
             .map(|key| key.text)
             .collect()
-    }
-
-    #[test]
-    fn parses_name_forms() {
-        assert_eq!(NameForm::of("a"), NameForm::Bare("a"));
-        assert_eq!(NameForm::of("D\\a").domain(), Some("D"));
-        assert_eq!(NameForm::of("a@b@c.d").relative(), "a@b");
-        assert_eq!(NameForm::of("@a"), NameForm::Bare("@a"));
-        let dn = "OU=a\\, b,DC=c,DC=d";
-        assert_eq!(NameForm::of(dn), NameForm::Bare(dn));
     }
 
     #[test]

@@ -14,13 +14,14 @@
 use std::collections::BTreeMap;
 
 use crate::domain::principals::PrincipalDirectory;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::message::{Severity, StatusMessage};
 use crate::model::guid::Guid;
-use crate::model::reference::{Place, Scope};
+use crate::model::reference::{Place, Reference, Scope};
 use crate::model::sid::Sid;
 use crate::model::snapshot::GpoSnapshot;
 
+use super::old_domain;
 use super::references;
 use super::report::{MappingReport, Outcome};
 use super::scan::VisitFile;
@@ -28,7 +29,7 @@ use super::table::MigrationTable;
 
 mod destinations;
 #[cfg(test)]
-mod file_format_tests;
+pub(in crate::migration) mod file_format_tests;
 mod findings;
 mod gpo_folder;
 mod index;
@@ -40,6 +41,7 @@ mod rows;
 #[cfg(test)]
 mod toy_format_tests;
 
+pub(super) use destinations::query_by_rid;
 pub(super) use gpo_folder::is_own_path;
 pub use review::review;
 
@@ -146,7 +148,47 @@ pub(super) async fn map_with(
 ) -> Result<Mapped> {
     let index = index(snapshot, options, visit)?;
     let resolution = resolve(index, table, target, options).await?;
-    rewrite(resolution, visit)
+    let mut mapped = rewrite(resolution, visit)?;
+    let is_same_domain = snapshot.domain.lower() == target.dns_domain().to_lowercase();
+    // GPMC ignores these texts.
+    if !is_same_domain && options.scope == Scope::All {
+        let found = names_left_in_text(snapshot, &mapped, options.exclusive)?;
+        mapped.report.messages.extend(found);
+    }
+    Ok(mapped)
+}
+
+/// The findings about the source domain in texts.
+///
+/// # Errors
+/// [`ErrorKind::Unmapped`] with each of them as a detail, with `exclusive`.
+fn names_left_in_text(
+    snapshot: &GpoSnapshot,
+    mapped: &Mapped,
+    exclusive: bool,
+) -> Result<Vec<StatusMessage>> {
+    let known: Vec<Reference> = mapped
+        .report
+        .references
+        .iter()
+        .map(|mapped| mapped.reference.clone())
+        .collect();
+    let mut found = old_domain::findings(snapshot, &mapped.snapshot, &known);
+    if !exclusive || found.is_empty() {
+        return Ok(found);
+    }
+    for finding in &mut found {
+        finding.severity = Severity::Error;
+    }
+    let sentence = match found.len() {
+        1 => "1 value contains a name of the source domain".to_owned(),
+        more => format!("{more} values contain names of the source domain"),
+    };
+    Err(Error::new(ErrorKind::Unmapped, sentence)
+        .with_details(found)
+        .with_source("no row of a migration table can map it")
+        .with_hint("change it in the source; nothing was written")
+        .with_remedy(Remedy::ChangeSourceOrNotExclusive))
 }
 
 /// Fails if any message has severity error; these messages are the details.

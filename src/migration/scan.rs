@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use bytes::Bytes;
 
 use crate::message::{Code, StatusMessage};
+use crate::model::gpt_tree::GptTree;
 use crate::model::reference::{Place, Reference, ReferenceKind, Scope};
 use crate::model::safe_name::RelPath;
 use crate::model::shared_text::SharedText;
@@ -13,8 +14,10 @@ use crate::model::snapshot::GpoSnapshot;
 
 use super::finding_list::FindingList;
 use super::inventory::{Inventory, SourcePrincipal};
+use super::localized_names::localized_name_in;
 use super::references::{self, Occurrence, ReferenceTarget, Rewrite, Visited, Visitor};
 use super::sid_name_pairs::SidNamePairs;
+use super::variables::unknown_variable_in;
 
 /// A file visitor: [`references::visit_file`], or in unit tests one for a toy format.
 pub(super) type VisitFile<'a> =
@@ -59,6 +62,7 @@ pub(super) fn scan_with(snapshot: &GpoSnapshot, visit: &VisitFile<'_>) -> Scan {
         let before = scan.references.len();
         let noticed = each_occurrence(path, content, visit, &mut |occurrence| {
             findings.extend(pairs.check(occurrence, &inventory));
+            findings.extend(findings_of_name(occurrence));
             let identity = inventory.identify(&occurrence.target);
             scan.note(occurrence, identity.as_ref());
             scan.references
@@ -122,6 +126,24 @@ impl Scan {
             (None, _) => {}
         }
     }
+}
+
+/// The finding for a name that some or all clients do not understand.
+fn findings_of_name(occurrence: &Occurrence) -> Option<StatusMessage> {
+    let (name, place) = (occurrence.target.name_alone()?, &occurrence.place);
+    unknown_variable_in(name, place).or_else(|| localized_name_in(name, place))
+}
+
+/// The findings about the names in the files of a GPO that need no other source than the files.
+pub(crate) fn findings_of_names(tree: &GptTree) -> Vec<StatusMessage> {
+    let mut findings = FindingList::default();
+    for (path, content) in tree.files() {
+        // A file that cannot be read has a finding of its own.
+        let _ = each_occurrence(path, content, &references::visit_file, &mut |occurrence| {
+            findings.extend(findings_of_name(occurrence));
+        });
+    }
+    findings.finish(None)
 }
 
 /// The principals of the source, with the pairs of SID and name in its files, which identify references in files before them. Also the

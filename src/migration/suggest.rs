@@ -4,20 +4,23 @@
 //! same name and type. All other rows are left to the user, with the most similar names.
 
 mod names;
+mod renamed;
 
 use std::collections::{BTreeSet, HashMap};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::migtable::{Destination, Entry, EntryType, MigTable, Row};
 use crate::message::printable;
-use crate::model::domain_name::DomainName;
 use crate::model::principal::{Principal, PrincipalType};
 use crate::model::sid::Sid;
 use crate::model::unc_path::UncPath;
 use crate::model::well_known;
 
 use self::names::Names;
-use super::inventory::NameForm;
+use self::renamed::{renamed_dn, renamed_path, renamed_variable};
+use super::inventory::{NameForm, SourcePrincipal};
+use super::map::query_by_rid;
+use super::variables::is_completed_by_client;
 use crate::domain::principals::{Lookup, PrincipalDirectory, PrincipalList, PrincipalQuery};
 
 /// The maximum number of candidates for a row.
@@ -100,8 +103,17 @@ struct UnresolvedRow<'a> {
     kind: PrincipalType,
     /// Why the destination cannot be certain, whatever the target contains.
     doubt: Option<String>,
+    /// The RID of an account that every domain has.
+    rid: Option<u32>,
     /// The name of a SID in the source domain.
     shown: Option<String>,
+}
+
+impl UnresolvedRow<'_> {
+    /// The RID of an account that every domain has, if the row is for one of the source domain.
+    fn certain_rid(&self) -> Option<u32> {
+        self.rid.filter(|_| self.doubt.is_none())
+    }
 }
 
 /// Sets the destination of "same as source" rows where it is certain, and returns the reason for all others. Rows with
@@ -125,6 +137,7 @@ pub async fn suggest(
         look_up_in_source(&mut open, source).await?;
     }
     let domains = find_source_domains(&mut open, target, options);
+    doubt_foreign_sids(&mut open, options.source.is_some());
     let answers = look_up_in_target(&open, target).await?;
     let mut destinations: HashMap<usize, (Option<String>, SuggestedDestination)> = HashMap::new();
     let mut unsure = Vec::new();
@@ -142,7 +155,9 @@ pub async fn suggest(
     if !unsure.is_empty() {
         let names = Names::of(target.principals().await?);
         for (open, reason) in unsure {
-            let candidates = match renamed_dn(&open.row.source, &domains, target.dns_domain()) {
+            let derived = renamed_dn(&open.row.source, &domains, target.dns_domain())
+                .or_else(|| renamed_variable(&open, target));
+            let candidates = match derived {
                 Some(destination) => vec![CandidateDestination {
                     similarity: similarity_of(&open.row.source, &destination),
                     destination,
@@ -198,12 +213,14 @@ fn open_principal<'a>(row: &'a Row, target: &dyn PrincipalDirectory) -> Option<U
         domain,
         kind,
         doubt: doubt.map(str::to_owned),
+        rid: SourcePrincipal::of_row(&row.source).rid_in_every_domain(),
         shown: None,
     };
     if let Ok(sid) = row.source.parse::<Sid>() {
         return sid.is_domain_sid().then(|| {
+            let in_every_domain = SourcePrincipal::of_row(&row.source).rid_in_every_domain();
             let doubt = "only a SID; its name in the source domain is not known";
-            open(None, None, Some(doubt))
+            open(None, None, in_every_domain.is_none().then_some(doubt))
         });
     }
     match NameForm::of(&row.source) {
@@ -214,7 +231,9 @@ fn open_principal<'a>(row: &'a Row, target: &dyn PrincipalDirectory) -> Option<U
         NameForm::DownLevel { domain, name } | NameForm::Upn { domain, name } => {
             let here = domain.eq_ignore_ascii_case(target.dns_domain())
                 || domain.eq_ignore_ascii_case(target.netbios_domain());
-            (!here).then(|| open(Some(name), Some(domain), None))
+            let doubt = is_completed_by_client(name)
+                .then_some("each client completes this name, so it cannot be looked up");
+            (!here).then(|| open(Some(name), Some(domain), doubt))
         }
     }
 }
@@ -249,6 +268,7 @@ async fn look_up_in_source(
             continue;
         };
         open.kind = principal.kind;
+        open.rid = SourcePrincipal::of(&principal).rid_in_every_domain();
         if let PrincipalQuery::Sid(_) = query {
             open.doubt = None;
             open.shown = Some(principal.down_level_name());
@@ -325,6 +345,23 @@ fn find_source_domains(
     }
 }
 
+/// Makes SIDs of accounts that every domain has uncertain when it is not known that they are of the source domain: it did not find them, or
+/// the table contains SIDs of several domains.
+fn doubt_foreign_sids(open: &mut [UnresolvedRow<'_>], is_source_known: bool) {
+    let sid_of = |open: &UnresolvedRow<'_>| open.row.source.parse::<Sid>().ok();
+    let sids = open.iter().filter_map(sid_of);
+    let domains: BTreeSet<Sid> = sids.filter_map(|sid| sid.domain()).collect();
+    let doubt = match (is_source_known, domains.len()) {
+        (true, _) => "only a SID, which the source domain does not have",
+        (false, 0 | 1) => return,
+        (false, _) => "the table contains SIDs of several domains",
+    };
+    let unresolved = open.iter_mut().filter(|open| open.shown.is_none());
+    for open in unresolved.filter(|open| sid_of(open).is_some()) {
+        open.doubt.get_or_insert_with(|| doubt.to_owned());
+    }
+}
+
 /// Looks up the rows that may be certain in the target; a result for each row, `None` where no lookup was made.
 async fn look_up_in_target(
     open: &[UnresolvedRow<'_>],
@@ -333,6 +370,9 @@ async fn look_up_in_target(
     let asked: Vec<Option<PrincipalQuery>> = open
         .iter()
         .map(|open| {
+            if let Some(query) = query_by_rid(open.certain_rid(), target) {
+                return Some(query);
+            }
             let name = open.name.as_deref().filter(|_| open.doubt.is_none())?;
             Some(PrincipalQuery::Name(format!(
                 "{}\\{name}",
@@ -359,10 +399,16 @@ fn certain(
     answer: Option<&Lookup>,
     target: &dyn PrincipalDirectory,
 ) -> Result<String, String> {
+    if let Some(rid) = open.certain_rid()
+        && let Some(Lookup::Found(found)) = answer
+        && found.sid.as_ref().and_then(Sid::rid) == Some(rid)
+    {
+        return Ok(in_form_of(NameForm::of(&open.row.source), found));
+    }
     if let Some(doubt) = &open.doubt {
         return Err(doubt.clone());
     }
-    let wanted = open.name.as_deref().unwrap_or_default();
+    let wanted = open.name.as_deref().unwrap_or(&open.row.source);
     let domain = target.dns_domain();
     match answer {
         Some(Lookup::Found(found)) if is_named(found, wanted) => {
@@ -422,21 +468,6 @@ fn in_form_of(form: NameForm<'_>, principal: &Principal) -> String {
 /// The similarity of two texts, from 0 to 1, ignoring case.
 fn similarity_of(one: &str, two: &str) -> f64 {
     strsim::jaro_winkler(&one.to_lowercase(), &two.to_lowercase())
-}
-
-/// The corresponding DN in the target domain for a DN of a source domain, such as an OU in item-level targeting.
-fn renamed_dn(source: &str, domains: &BTreeSet<String>, target: &str) -> Option<String> {
-    let dn_of = |domain: &str| {
-        let name: DomainName = domain.parse().ok()?;
-        Some(name.to_dn())
-    };
-    domains.iter().find_map(|domain| {
-        let old = dn_of(domain)?;
-        let at = source.len().checked_sub(old.len())?;
-        let (above, end) = source.split_at_checked(at)?;
-        let whole = above.ends_with(',') && end.eq_ignore_ascii_case(&old);
-        whole.then(|| Some(format!("{above}{}", dn_of(target)?)))?
-    })
 }
 
 /// The comparison form of a name: without the `$` of a computer, in lower case.
@@ -504,27 +535,6 @@ fn open_path(
                 .collect(),
         },
     })
-}
-
-/// The path with the source domain replaced by the target domain in the server name and in the first folder of SYSVOL.
-fn renamed_path(path: &UncPath, domains: &BTreeSet<String>, target: &str) -> Option<String> {
-    let server = path.server().to_lowercase();
-    let domain = domains
-        .iter()
-        .find(|domain| server == **domain || server.ends_with(&format!(".{domain}")))?;
-    let host = server.strip_suffix(domain.as_str())?;
-    let rest: Vec<&str> = path
-        .components()
-        .skip(1)
-        .map(|part| {
-            if part.eq_ignore_ascii_case(domain) {
-                target
-            } else {
-                part
-            }
-        })
-        .collect();
-    Some(format!("\\\\{host}{target}\\{}", rest.join("\\")))
 }
 
 /// The number of rows with a certain destination, and of the others.

@@ -1,7 +1,6 @@
 //! The migration table as used for mapping: rows indexed by source, and checks that need no domain.
 
 use std::collections::HashMap;
-use std::ops::Range;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::migtable::source_key;
@@ -16,6 +15,7 @@ pub use crate::formats::migtable::{
 };
 
 use super::inventory::NameForm;
+use super::variables::{is_client_variable, is_left_in_principal, placeholder};
 
 /// One row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,98 +40,6 @@ pub struct MigrationTable {
     rows: Vec<TableRow>,
     index: HashMap<String, usize>,
 }
-
-/// Windows variables that are valid in a UNC path of a setting. Any other `%name%` that is not a Preferences variable
-/// is a placeholder of a template.
-const WINDOWS_VARIABLES: &[&str] = &[
-    "allusersprofile",
-    "appdata",
-    "clientname",
-    "commonprogramfiles",
-    "commonprogramfiles(x86)",
-    "commonprogramw6432",
-    "computername",
-    "comspec",
-    "driverdata",
-    "homedrive",
-    "homepath",
-    "homeshare",
-    "localappdata",
-    "logonserver",
-    "number_of_processors",
-    "onedrive",
-    "onedrivecommercial",
-    "onedriveconsumer",
-    "os",
-    "processor_architecture",
-    "programdata",
-    "programfiles",
-    "programfiles(x86)",
-    "programw6432",
-    "public",
-    "sessionname",
-    "systemdrive",
-    "systemroot",
-    "temp",
-    "tmp",
-    "userdnsdomain",
-    "userdomain",
-    "userdomain_roamingprofile",
-    "username",
-    "userprofile",
-    "windir",
-];
-
-/// The variables of Group Policy Preferences, which their client-side extensions expand, without those of Windows.
-const PREFERENCES_VARIABLES: &[&str] = &[
-    "appdatadir",
-    "binarycomputersid",
-    "binaryusersid",
-    "commonappdatadir",
-    "commondesktopdir",
-    "commonfavoritesdir",
-    "commonprogramsdir",
-    "commonstartmenudir",
-    "commonstartupdir",
-    "currentprocessid",
-    "currentthreadid",
-    "datetime",
-    "datetimeex",
-    "desktopdir",
-    "domainname",
-    "favoritesdir",
-    "gphpath",
-    "gptpath",
-    "grouppolicyversion",
-    "lastdrivemapped",
-    "lasterror",
-    "lasterrortext",
-    "ldapcomputersid",
-    "ldapusersid",
-    "localtime",
-    "localtimeex",
-    "logondomain",
-    "logonuser",
-    "logonusersid",
-    "macaddress",
-    "netplacesdir",
-    "osversion",
-    "programfilesdir",
-    "programsdir",
-    "recentdocumentsdir",
-    "resultcode",
-    "resulttext",
-    "reversedcomputersid",
-    "reversedusersid",
-    "sendtodir",
-    "startmenudir",
-    "startupdir",
-    "systemdir",
-    "tempdir",
-    "timestamp",
-    "tracefile",
-    "windowsdir",
-];
 
 impl MigrationTable {
     /// Parses a table; `name` is its name in messages, usually the file name.
@@ -276,7 +184,7 @@ impl MigrationTable {
         let Destination::Set(text) = &row.destination else {
             return;
         };
-        if let Some(found) = placeholder(text, is_part_of_name) {
+        if let Some(found) = placeholder(text, is_left_in_principal) {
             messages.push(self.leftover(row, text, found));
         } else if text.starts_with(r"\\") {
             messages.push(
@@ -324,47 +232,6 @@ pub fn read(name: &str, bytes: &[u8]) -> Result<MigTable> {
         match error.hint {
             Some(hint) => wrapped.with_hint(hint),
             None => wrapped,
-        }
-    })
-}
-
-/// Whether a variable in the destination of a UNC path is left for the client: a variable that clients expand, or one
-/// of the source. Both are given in lower case.
-pub(super) fn is_client_variable(name: &str, source: &str) -> bool {
-    WINDOWS_VARIABLES.contains(&name)
-        || PREFERENCES_VARIABLES.contains(&name)
-        || source.contains(&format!("%{name}%"))
-}
-
-/// Whether the text between two percent signs in the name of a principal is part of the name: a placeholder has no
-/// blanks.
-pub(super) fn is_part_of_name(name: &str) -> bool {
-    name.contains(char::is_whitespace)
-}
-
-/// The first `%name%` in a text for which `legal` returns false; it is called with the name in lower case.
-fn placeholder(text: &str, legal: impl Fn(&str) -> bool) -> Option<&str> {
-    placeholders(text)
-        .filter_map(|span| text.get(span)?.strip_prefix('%')?.strip_suffix('%'))
-        .find(|name| !legal(&name.to_lowercase()))
-}
-
-/// The spans of all `%name%` in a text, including the percent signs.
-pub(super) fn placeholders(text: &str) -> impl Iterator<Item = Range<usize>> {
-    let mut from = 0_usize;
-    std::iter::from_fn(move || {
-        loop {
-            let start = from.saturating_add(text.get(from..)?.find('%')?);
-            let inner = start.saturating_add(1);
-            let end = inner.saturating_add(text.get(inner..)?.find('%')?);
-            let name = text.get(inner..end)?;
-            // Percent signs with a backslash or `@` between them are not a pair.
-            if name.is_empty() || name.contains(['\\', '@']) {
-                from = inner;
-                continue;
-            }
-            from = end.saturating_add(1);
-            return Some(start..from);
         }
     })
 }
@@ -524,6 +391,8 @@ mod tests {
             ),
             (group, r"A\x", set("B\\100% of 50% done")),
             (group, r"A\y", set("B\\%LogonUser%")),
+            (group, r"A\w", set("%DomainName%\\LA_%ComputerName%")),
+            (group, r"A\v", set("B\\LA_%Tier%_%ComputerName%")),
             (EntryType::UncPath, r"\\a\3", set(r"\\b\%Share%")),
         ];
         let told: Vec<(Code, u64)> = findings(&rows)
@@ -531,7 +400,7 @@ mod tests {
             .map(|(_, code, _, line)| (code, line))
             .collect();
         let code = Code::LeftoverPlaceholder;
-        assert_eq!(told, [(code, 18), (code, 23)]);
+        assert_eq!(told, [(code, 28), (code, 33)]);
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! What is the same in every domain: well-known principals [MS-DTYP 2.4.2.4], for which GPMC uses their English names, and
 //! the default GPOs.
 
+pub mod domain_accounts;
+pub mod localized;
+
 use super::guid::Guid;
 use super::sid::Sid;
 
@@ -95,8 +98,14 @@ pub fn name_of(sid: &Sid) -> Option<&'static str> {
         .map(|(_, name)| *name)
 }
 
-/// The SID with this English name, ignoring case; a leading `BUILTIN\` or `NT AUTHORITY\` is skipped.
+/// The SID with this name, ignoring case: in English, where a leading `BUILTIN\` or `NT AUTHORITY\` is skipped, or as in
+/// [`localized`].
 pub fn sid_of(name: &str) -> Option<Sid> {
+    english_sid_of(name).or_else(|| Some(localized::localized(name)?.sid))
+}
+
+/// As [`sid_of`], in English only.
+fn english_sid_of(name: &str) -> Option<Sid> {
     let bare = match name.split_once('\\') {
         Some((authority, bare))
             if authority.eq_ignore_ascii_case("BUILTIN")

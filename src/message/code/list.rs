@@ -42,6 +42,9 @@ codes! {
     ChangedWhileReading "changed-while-reading" [Warning]
         "the GPO was changed while it was being read, so its files may belong to two versions",
         "run the command again when nobody edits the GPO";
+    ClientVariable "client-variable" [Info]
+        "a name contains a variable that each client completes, so no domain can be asked whether it exists",
+        "make sure that the principals exist for the clients of the target domain";
     CollidingSections "colliding-sections" [Error]
         "after mapping, two sections or groups would have the same name, so nothing there was changed",
         "map the sources to different destinations, or change the setting by hand";
@@ -237,6 +240,9 @@ codes! {
     ListedTwice "listed-twice" [Warning]
         "manifest.xml lists a backup several times",
         "back up into the folder again, which brings manifest.xml up to date";
+    LocalizedName "localized-name" [Info]
+        "a well-known principal has the name of a localized version of Windows, which only machines in that language understand",
+        "write the SID or the English name";
     LocksYouOut "locks-you-out" [Warning]
         "with the new permissions this account can no longer change or read the GPO",
         "make sure that you have an account that can";
@@ -438,6 +444,9 @@ codes! {
     SiteUnknown "site-unknown" [Info]
         "the site of the account is not known, so links to sites were ignored",
         "check the links of the sites by hand";
+    SourceDomainInText "source-domain-in-text" [Warning, Error]
+        "a value contains a name of the source domain that is not a reference, so it is not mapped",
+        "change the value by hand";
     SourceNameLeft "source-name-left" [Warning]
         "a name of the source domain is left unchanged and does not exist in the target",
         "add a row for it to the migration table";
@@ -498,6 +507,9 @@ codes! {
     UnknownType "unknown-type" [Error]
         "the type of a row does not exist",
         "write one of the types that gpoctl help migration-tables lists";
+    UnknownVariable "unknown-variable" [Warning, Error]
+        "the name of a principal, computer or domain contains a variable that no client completes",
+        "write the name itself or a variable of Windows or Preferences, or add a row for it";
     UnlistedFile "unlisted-file" [Warning]
         "Backup.xml does not list a file, so it is not part of the backup",
         "find out who added it, or remove it";

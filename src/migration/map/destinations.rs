@@ -7,10 +7,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Code, StatusMessage, printable};
 use crate::migration::inventory::{NameForm, SourcePrincipal};
 use crate::migration::table::{Destination, EntryType, MigrationTable, TableRow};
+use crate::migration::variables::{completed_by_client, is_completed_by_client};
 use crate::model::dn::Dn;
 use crate::model::principal::{Principal, PrincipalType};
 use crate::model::sid::Sid;
 use crate::model::well_known;
+use crate::model::well_known::domain_accounts;
 
 use super::defect;
 use super::rows::MatchedReference;
@@ -27,6 +29,8 @@ pub(super) enum FoundDestination {
     },
     /// The SID of a principal of another domain, such as the forest root, which only that domain can resolve.
     ForeignSid(Sid),
+    /// A name that each client completes.
+    ByClient(String),
     /// Nobody, so that this text is written.
     Text(String),
     /// Not exactly one principal, and why.
@@ -77,7 +81,7 @@ impl Destinations {
                 (EntryType::Principal(kind), Destination::Set(text)) => Some(RowToLookUp {
                     row,
                     text,
-                    queries: queries_of_destination(kind, text),
+                    queries: queries_of_destination(kind, text, target),
                 }),
                 _ => None,
             })
@@ -132,6 +136,14 @@ impl FoundDestination {
                 sid,
                 name,
                 found: None,
+            });
+        }
+        if is_completed_by_client(text) {
+            // A row that matches a SID needs one.
+            return Ok(if only_text {
+                Self::ByClient(text.to_owned())
+            } else {
+                Self::Unusable(sid_needed(text))
             });
         }
         let Some(answer) = answer else {
@@ -202,6 +214,7 @@ impl FoundDestination {
                 )
                 .with_hint("look up the SID in its own domain; the target must trust that domain"),
             ),
+            (Self::ByClient(name), _) => Some(completed_by_client("destination", name)),
             (Self::Text(_), _) if !is_object => Some(
                 StatusMessage::warning(
                     Code::DestinationText,
@@ -216,6 +229,18 @@ impl FoundDestination {
     }
 }
 
+/// The problem of a name that each client completes where the setting needs a SID.
+pub(super) fn sid_needed(name: &str) -> StatusMessage {
+    StatusMessage::error(
+        Code::NeedsSid,
+        format!(
+            "destination \"{}\" is completed by each client, but the setting needs a SID",
+            printable(name)
+        ),
+    )
+    .with_hint("name one principal, or change the setting by hand")
+}
+
 /// The problem of a lookup result in the domain `target` that is not exactly one principal with a SID.
 pub(super) fn problem(text: &str, answer: &Lookup, target: &str) -> StatusMessage {
     let text = printable(text);
@@ -228,7 +253,10 @@ pub(super) fn problem(text: &str, answer: &Lookup, target: &str) -> StatusMessag
             Code::DestinationNotFound,
             format!("destination \"{text}\" does not exist in {target}"),
         )
-        .with_hint("create it in the target domain, or correct the row"),
+        .with_hint(match domain_accounts::rid_of(NameForm::of(&text).relative()) {
+            Some(_) => "every domain has this account, maybe under another name: write that name, and do not create a second one",
+            None => "create it in the target domain, or correct the row",
+        }),
         Lookup::Ambiguous(names) => StatusMessage::error(
             Code::DestinationAmbiguous,
             format!(
@@ -248,9 +276,33 @@ pub(super) fn problem(text: &str, answer: &Lookup, target: &str) -> StatusMessag
     }
 }
 
-/// The query for a relative name.
-pub(super) fn relative_query(name: &str, target: &dyn PrincipalDirectory) -> PrincipalQuery {
-    PrincipalQuery::Name(format!("{}\\{name}", target.netbios_domain()))
+/// The queries for a relative name, the preferred one first: an account that every domain has is looked up by its RID, because its name
+/// depends on the language of the domain. None for a name that clients complete, or without RID and name.
+pub(super) fn relative_queries(
+    identity: &SourcePrincipal,
+    row: &TableRow,
+    target: &dyn PrincipalDirectory,
+) -> Vec<PrincipalQuery> {
+    let name = relative_name(identity, row);
+    if name.as_deref().is_some_and(is_completed_by_client) {
+        return Vec::new();
+    }
+    let by_rid = query_by_rid(identity.rid_in_every_domain(), target);
+    let by_name = name.map(|name| PrincipalQuery::Name(relative_destination(&name, target)));
+    by_rid.into_iter().chain(by_name).collect()
+}
+
+/// The query for an account that every domain has.
+pub(in crate::migration) fn query_by_rid(
+    rid: Option<u32>,
+    target: &dyn PrincipalDirectory,
+) -> Option<PrincipalQuery> {
+    Some(PrincipalQuery::Sid(target.domain_sid()?.with_rid(rid?)))
+}
+
+/// The destination for a relative name.
+pub(super) fn relative_destination(name: &str, target: &dyn PrincipalDirectory) -> String {
+    format!("{}\\{name}", target.netbios_domain())
 }
 
 /// The results of the target, by [`query_key`].
@@ -300,7 +352,7 @@ impl Answers {
     }
 
     /// The best result: the first principal that was found, otherwise the last result; `None` without queries.
-    fn best(&self, queries: &[PrincipalQuery]) -> Result<Option<&Lookup>> {
+    pub(super) fn best(&self, queries: &[PrincipalQuery]) -> Result<Option<&Lookup>> {
         let mut last = None;
         for query in queries {
             let answer = self.get(query)?;
@@ -328,9 +380,14 @@ fn universal_sid(text: &str) -> Option<Sid> {
     }
 }
 
-/// The queries for the destination of a row of this type, the preferred one first; none for one that is the same in every domain.
-fn queries_of_destination(kind: PrincipalType, text: &str) -> Vec<PrincipalQuery> {
-    if universal_sid(text).is_some() {
+/// The queries for the destination of a row of this type, the preferred one first; none for one that is the same in every domain or
+/// that clients complete.
+fn queries_of_destination(
+    kind: PrincipalType,
+    text: &str,
+    target: &dyn PrincipalDirectory,
+) -> Vec<PrincipalQuery> {
+    if universal_sid(text).is_some() || is_completed_by_client(text) {
         return Vec::new();
     }
     if let Ok(sid) = text.parse::<Sid>() {
@@ -345,6 +402,17 @@ fn queries_of_destination(kind: PrincipalType, text: &str) -> Vec<PrincipalQuery
         }));
     }
     queries.push(PrincipalQuery::Name(text.to_owned()));
+    let form = NameForm::of(text);
+    let is_of_target = form.domain().is_some_and(|domain| {
+        domain.eq_ignore_ascii_case(target.dns_domain())
+            || domain.eq_ignore_ascii_case(target.netbios_domain())
+    });
+    if is_of_target {
+        queries.extend(query_by_rid(
+            domain_accounts::rid_of(form.relative()),
+            target,
+        ));
+    }
     queries
 }
 
@@ -356,17 +424,21 @@ fn queries_of_references<'r>(
     let in_scope = references
         .iter()
         .filter(|matched| matched.reference.in_scope);
-    in_scope.filter_map(move |matched| {
-        let identity = matched.reference.identity.as_ref()?;
+    in_scope.flat_map(move |matched| {
+        let Some(identity) = matched.reference.identity.as_ref() else {
+            return Vec::new();
+        };
         match matched.row.map(|row| (row, &row.destination)) {
             None | Some((_, Destination::SameAsSource)) => {
-                let sid = identity.sid.as_ref().filter(|sid| sid.is_domain_sid())?;
-                Some(PrincipalQuery::Sid(sid.clone()))
+                let sid = identity.sid.as_ref().filter(|sid| sid.is_domain_sid());
+                sid.map(|sid| PrincipalQuery::Sid(sid.clone()))
+                    .into_iter()
+                    .collect()
             }
             Some((row, Destination::ByRelativeName)) if !identity.is_universal() => {
-                Some(relative_query(&relative_name(identity, row)?, target))
+                relative_queries(identity, row, target)
             }
-            Some(_) => None,
+            Some(_) => Vec::new(),
         }
     })
 }

@@ -1,6 +1,8 @@
 //! What a mapping does, in terms of a snapshot and a table: independent of how it does it.
 
+mod localized;
 mod paths;
+mod variables;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -22,12 +24,12 @@ use crate::model::snapshot::InventoryPrincipal;
 use crate::model::version::GpoVersion;
 use crate::model::well_known;
 
-const SOURCE: &str = "S-1-5-21-1-1-1";
+pub(in crate::migration) const SOURCE: &str = "S-1-5-21-1-1-1";
 const TARGET: &str = "S-1-5-21-9-9-9";
 const INF: &str = "Machine\\Microsoft\\Windows NT\\SecEdit\\GptTmpl.inf";
 
 /// A target domain with three accounts.
-pub(super) struct Target;
+pub(in crate::migration) struct Target;
 
 #[async_trait]
 impl PrincipalDirectory for Target {
@@ -86,7 +88,7 @@ fn answer(query: &PrincipalQuery) -> Lookup {
 }
 
 /// A snapshot whose GptTmpl.inf has these lines, and whose source knows two groups.
-pub(super) fn snapshot(lines: &str) -> GpoSnapshot {
+pub(in crate::migration) fn snapshot(lines: &str) -> GpoSnapshot {
     let mut tree = GptTree::new();
     let text = format!("[Unicode]\r\nUnicode=yes\r\n{lines}");
     tree.insert_file(&INF.parse().unwrap(), Bytes::from(text));
@@ -121,7 +123,7 @@ pub(super) fn snapshot(lines: &str) -> GpoSnapshot {
     }
 }
 
-pub(super) fn table(rows: &[(&str, &str, &str)]) -> MigrationTable {
+pub(in crate::migration) fn table(rows: &[(&str, &str, &str)]) -> MigrationTable {
     let mut text = "<MigrationTable xmlns=\"http://www.microsoft.com/GroupPolicy/GPOOperations/MigrationTable\">\n".to_owned();
     for (kind, source, destination) in rows {
         text += &format!(

@@ -3,11 +3,13 @@
 use std::collections::HashSet;
 
 use crate::error::{Error, ErrorKind, Remedy, Result};
-use crate::message::{Code, StatusMessage, printable};
+use crate::message::{Code, Severity, StatusMessage, printable};
 use crate::migration::finding_list::FindingList;
 use crate::migration::inventory::NameForm;
+use crate::migration::localized_names::localized_name_in;
 use crate::migration::references::ReferenceTarget;
 use crate::migration::table::{EntryType, MigrationTable, TableRow};
+use crate::migration::variables::unknown_variable_in;
 use crate::model::principal::PrincipalType;
 use crate::model::reference::{Place, Scope};
 
@@ -33,6 +35,8 @@ pub(super) enum Finding<'t> {
     WouldMatchByPrefix(&'t TableRow),
     /// It has no row, although rows are needed, because it is the same in every domain.
     WellKnown,
+    /// It is the same in every domain, but has the name of a localized version of Windows.
+    LocalizedName,
     /// The SID does not exist in the target.
     AbsentSid {
         /// Whether it is not a SID of the source domain either.
@@ -40,6 +44,11 @@ pub(super) enum Finding<'t> {
     },
     /// The name contains the source domain.
     SourceName,
+    /// The name contains a variable that no client completes.
+    UnknownVariable {
+        /// Whether every reference needs a row, and it has none.
+        is_failure: bool,
+    },
     /// It has no row.
     Unlisted,
 }
@@ -49,7 +58,10 @@ impl Finding<'_> {
     pub(super) fn is_failure(&self) -> bool {
         matches!(
             self,
-            Self::Unresolved(_) | Self::UnresolvedRow | Self::WithoutRow
+            Self::Unresolved(_)
+                | Self::UnresolvedRow
+                | Self::WithoutRow
+                | Self::UnknownVariable { is_failure: true }
         )
     }
 
@@ -105,6 +117,14 @@ impl Finding<'_> {
             Self::SourceName => {
                 StatusMessage::warning(Code::SourceNameLeft, absent()).with_hint(add_row)
             }
+            Self::LocalizedName => localized_name_in(reference.target.name_alone()?, place)?,
+            Self::UnknownVariable { is_failure } => {
+                let mut message = unknown_variable_in(reference.target.name_alone()?, place)?;
+                if *is_failure {
+                    message.severity = Severity::Error;
+                }
+                message
+            }
             Self::Unlisted => {
                 let what = match reference.target {
                     ReferenceTarget::Unc { .. } => "UNC path",
@@ -159,7 +179,9 @@ pub(super) fn findings(
         let message = finding.message(reference, &placed.place, domain);
         match finding {
             Finding::Unresolved(_) => unresolved.extend(message),
-            Finding::WithoutRow => without_row.extend(message),
+            Finding::WithoutRow | Finding::UnknownVariable { is_failure: true } => {
+                without_row.extend(message);
+            }
             Finding::OutOfScope => {
                 outside.extend(message.clone());
                 others.extend(message);

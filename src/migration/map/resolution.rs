@@ -12,14 +12,16 @@ use crate::migration::inventory::{Inventory, SourcePrincipal};
 use crate::migration::references::{ReferenceTarget, Rewrite};
 use crate::migration::report::Outcome;
 use crate::migration::table::{Destination, EntryType, MigrationTable, TableRow};
+use crate::migration::variables::{completed_by_client, is_completed_by_client, unknown_variable};
 use crate::model::principal::{Principal, PrincipalType};
 use crate::model::reference::{Place, Scope};
 use crate::model::sid::Sid;
 use crate::model::snapshot::{GpoSnapshot, InventoryPrincipal};
+use crate::model::well_known::localized::localized;
 
 use super::destinations::{
-    Destinations, FoundDestination, problem, relative_name, relative_of_other_type, relative_query,
-    shown_name,
+    Destinations, FoundDestination, problem, relative_destination, relative_name,
+    relative_of_other_type, relative_queries, shown_name, sid_needed,
 };
 use super::findings::{Finding, Obstacles, Usage, findings};
 use super::gpo_folder::GpoPath;
@@ -252,7 +254,10 @@ impl Resolver<'_> {
             let rewrite = path.map_or(Rewrite::Keep, |path| path.rewrite(target));
             let is_followed = path.is_some_and(GpoPath::is_followed);
             let finding = if self.options.exclusive && matched.needs_row() && !is_followed {
-                Some(Finding::WithoutRow)
+                Some(match has_unknown_variable(target) {
+                    true => Finding::UnknownVariable { is_failure: true },
+                    false => Finding::WithoutRow,
+                })
             } else if let Some(path) = path {
                 let shown = matched.reference.describe();
                 let message = path.finding(&shown, rewrite == Rewrite::Keep, self.is_same_domain());
@@ -285,9 +290,16 @@ impl Resolver<'_> {
             return Ok(Some(Finding::WouldMatchByPrefix(above)));
         }
         let reference = &matched.reference;
+        if has_unknown_variable(&reference.target) {
+            return Ok(Some(Finding::UnknownVariable { is_failure: false }));
+        }
         let identity = reference.identity.as_ref();
         if let Some(sid) = identity.and_then(|identity| identity.sid.as_ref()) {
             if !sid.is_domain_sid() {
+                let name = reference.target.name_alone();
+                if name.is_some_and(|name| localized(name).is_some()) {
+                    return Ok(Some(Finding::LocalizedName));
+                }
                 return Ok((self.options.exclusive && !listed).then_some(Finding::WellKnown));
             }
             let source = self.inventory.source_domain.as_ref();
@@ -324,7 +336,7 @@ impl Resolver<'_> {
                     let name = sid.to_string();
                     Ok(replaced_by_principal(reference, Some(sid), &name, None))
                 }
-                Some(FoundDestination::Text(text)) => {
+                Some(FoundDestination::ByClient(text) | FoundDestination::Text(text)) => {
                     Ok(replaced_by_principal(reference, None, text, None))
                 }
                 Some(FoundDestination::Unusable(_)) => {
@@ -345,7 +357,9 @@ impl Resolver<'_> {
             return Ok(NewValue::KEEP);
         }
         let failure = |message| NewValue::Failure(Finding::Unresolved(Box::new(message)));
-        let Some(name) = relative_name(identity, row) else {
+        let queries = relative_queries(identity, row, self.target);
+        let name = relative_name(identity, row);
+        if queries.is_empty() && name.is_none() {
             return Ok(failure(
                 StatusMessage::error(
                     Code::RelativeNameUnknown,
@@ -356,11 +370,21 @@ impl Resolver<'_> {
                 )
                 .with_hint("give the row a <Destination>"),
             ));
+        }
+        let name = name.unwrap_or_else(|| identity.describe());
+        if is_completed_by_client(&name) {
+            let text = relative_destination(&name, self.target);
+            return Ok(match reference.target.name_alone() {
+                Some(_) => replaced_by_principal(reference, None, &text, None),
+                None => failure(sid_needed(&text)),
+            });
+        }
+        let Some(answer) = self.destinations.answers.best(&queries)? else {
+            return Err(inconsistent(
+                reference,
+                "its relative name was not looked up",
+            ));
         };
-        let answer = self
-            .destinations
-            .answers
-            .get(&relative_query(&name, self.target))?;
         if let Lookup::Found(principal) = answer
             && principal.sid.is_some()
         {
@@ -406,7 +430,8 @@ fn replaced_by_principal(
         | ReferenceTarget::Label(text) => {
             let identity = reference.identity.as_ref();
             let known = identity.and_then(|identity| identity.sid.as_ref());
-            same_name(text) || (universal && known == sid)
+            // Others than machines in its language do not understand a localized name.
+            same_name(text) || (universal && known == sid && localized(text).is_none())
         }
         ReferenceTarget::Unc { .. } => true,
     };
@@ -420,8 +445,14 @@ fn replaced_by_principal(
     NewValue::Rewrite(rewrite, found.cloned())
 }
 
+/// Whether a name contains a variable that no client completes.
+fn has_unknown_variable(target: &ReferenceTarget) -> bool {
+    let name = target.name_alone();
+    name.is_some_and(|name| unknown_variable(name).is_some())
+}
+
 /// A warning for each row whose relative name resolves to a principal of another type than that of the row, or than
-/// that of the source if the row has no type.
+/// that of the source if the row has no type; a note for each whose relative name is completed by clients.
 fn relative_warnings(
     table: &MigrationTable,
     decisions: &[Arc<Decision<'_>>],
@@ -429,6 +460,15 @@ fn relative_warnings(
     let mut warned = HashSet::new();
     let mut warnings = Vec::new();
     for decision in decisions {
+        if let (Some(row), Rewrite::Principal { sid: None, name }) =
+            (decision.row, &decision.rewrite)
+            && row.destination == Destination::ByRelativeName
+            && is_completed_by_client(name)
+            && warned.insert(row.number)
+        {
+            let note = completed_by_client("relative name", name);
+            warnings.push(note.at(table.place(row)));
+        }
         let (Some(row), Some(identity), Some(found)) = (
             decision.row,
             &decision.reference.identity,

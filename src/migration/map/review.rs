@@ -5,9 +5,12 @@ use std::collections::HashMap;
 use crate::domain::principals::{Lookup, PrincipalDirectory, PrincipalQuery};
 use crate::error::Result;
 use crate::message::{Code, Severity, StatusMessage, printable};
-use crate::migration::inventory::NameForm;
+use crate::migration::inventory::{NameForm, SourcePrincipal};
 use crate::migration::references;
 use crate::migration::table::{Destination, EntryType, MigrationTable, TableRow};
+use crate::migration::variables::{
+    completed_by_client, is_completed_by_client, unknown_variable_in,
+};
 use crate::model::principal::PrincipalType;
 use crate::model::reference::Place;
 use crate::model::sid::Sid;
@@ -15,7 +18,8 @@ use crate::model::snapshot::GpoSnapshot;
 use crate::model::well_known;
 
 use super::destinations::{
-    Answers, Destinations, problem, relative_name, relative_of_other_type, relative_query,
+    Answers, Destinations, problem, relative_destination, relative_name, relative_of_other_type,
+    relative_queries,
 };
 use super::findings::Usage;
 use super::gpo_folder::is_own_path;
@@ -153,6 +157,14 @@ fn without_row(
                 row.line
             )
         });
+        let unknown = matched.reference.target.name_alone();
+        if let Some(mut message) = unknown.and_then(|name| unknown_variable_in(name, place)) {
+            if options.exclusive {
+                message.severity = Severity::Error;
+            }
+            add(message);
+            continue;
+        }
         let text = format!("{shown} has no row in the migration table{more}");
         let mut message =
             StatusMessage::new(severity, Code::UnmappedReference, text).at(place.clone());
@@ -188,14 +200,19 @@ async fn against_target(
         if universal {
             continue;
         }
-        let query = match &row.destination {
+        let of_row = match &row.destination {
             Destination::ByRelativeName => {
-                let name = match (named.get(&row.number), &sid) {
-                    (Some(identity), _) => relative_name(identity, row),
-                    (None, Some(_)) => None,
-                    (None, None) => Some(NameForm::of(&row.source).relative().to_owned()),
-                };
-                let Some(name) = name else {
+                let of_gpo = named.get(&row.number).map(|identity| (***identity).clone());
+                let identity = of_gpo.unwrap_or_else(|| SourcePrincipal::of_row(&row.source));
+                let name = relative_name(&identity, row);
+                if let Some(name) = name.filter(|name| is_completed_by_client(name)) {
+                    let name = relative_destination(&name, target);
+                    let note = completed_by_client("relative name", &name);
+                    messages.push(note.at(table.place(row)));
+                    continue;
+                }
+                let of_row = relative_queries(&identity, row, target);
+                if of_row.is_empty() {
                     messages.push(
                         StatusMessage::warning(
                             Code::RelativeNameUnknown,
@@ -207,28 +224,34 @@ async fn against_target(
                         .at(table.place(row)),
                     );
                     continue;
-                };
-                relative_query(&name, target)
+                }
+                of_row
             }
             Destination::SameAsSource => match sid {
-                Some(sid) => PrincipalQuery::Sid(sid),
+                Some(sid) => vec![PrincipalQuery::Sid(sid)],
+                None if is_completed_by_client(&row.source) => {
+                    messages.push(completed_by_client("source", &row.source).at(table.place(row)));
+                    continue;
+                }
                 None if NameForm::of(&row.source).domain().is_some() => {
-                    PrincipalQuery::Name(row.source.clone())
+                    vec![PrincipalQuery::Name(row.source.clone())]
                 }
                 None => continue,
             },
             Destination::None | Destination::Set(_) => continue,
         };
-        queries.push(query);
+        queries.push(of_row);
         let of_source = named.get(&row.number).and_then(|identity| identity.kind());
         asked.push((row, kind, of_source.unwrap_or(PrincipalType::Unknown)));
     }
     if queries.is_empty() {
         return Ok(());
     }
-    let answers = Answers::look_up(queries.iter().cloned(), target).await?;
-    for ((row, kind, of_source), query) in asked.into_iter().zip(&queries) {
-        let answer = answers.get(query)?;
+    let answers = Answers::look_up(queries.iter().flatten().cloned(), target).await?;
+    for ((row, kind, of_source), of_row) in asked.into_iter().zip(&queries) {
+        let Some(answer) = answers.best(of_row)? else {
+            continue;
+        };
         let relative = row.destination == Destination::ByRelativeName;
         let source = printable(&row.source);
         let finding = match answer {

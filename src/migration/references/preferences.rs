@@ -21,9 +21,11 @@ use crate::formats::preferences::{ElementCursor, Preferences};
 use crate::formats::xml_tree::document::{Edit, XmlDocument};
 use crate::message::{Code, StatusMessage, printable};
 use crate::migration::inventory::NameForm;
+use crate::migration::variables::{has_fixed_domain, unknown_variable};
 use crate::model::reference::{Place, Scope};
 use crate::model::shared_text::SharedText;
 use crate::model::sid::Sid;
+use crate::model::well_known::localized;
 
 /// The suffix that the Preferences editor adds to the names of built-in groups.
 const BUILT_IN: &str = " (built-in)";
@@ -367,18 +369,27 @@ impl PrincipalFieldKind {
         }
     }
 
-    /// Whether a name in such a field is a reference, and not a variable, a local account or a well-known principal.
+    /// Whether a name in such a field is a reference, and not a name that each client completes, a local account or a well-known principal.
     fn is_reference(self, name: &str) -> bool {
         if name.is_empty() {
             return false;
         }
-        let bare_variable = name.contains('%') && NameForm::of(name).domain().is_none();
+        // A row can correct what no client completes.
+        if unknown_variable(name).is_some() {
+            return true;
+        }
         match self {
             Self::Domain | Self::OrganizationalUnit => !name.contains('%'),
             Self::Computer => !name.contains(['%', '*', '?']),
             Self::Principal | Self::Account => match NameForm::of(name).domain() {
-                None => self == Self::Principal && !bare_variable && !name.ends_with(BUILT_IN),
-                Some(domain) => !domain.contains('%') && !is_local_authority(domain),
+                None => {
+                    self == Self::Principal && has_fixed_domain(name) && !name.ends_with(BUILT_IN)
+                }
+                Some(domain) => {
+                    let is_local =
+                        is_local_authority(domain) && localized::localized(name).is_none();
+                    has_fixed_domain(name) && !is_local
+                }
             },
         }
     }
@@ -431,4 +442,5 @@ fn is_local_authority(domain: &str) -> bool {
     ]
     .iter()
     .any(|local| local.eq_ignore_ascii_case(domain))
+        || localized::is_authority(domain)
 }

@@ -89,6 +89,12 @@ impl PrincipalDirectory for Domain {
     fn netbios_domain(&self) -> &str {
         self.netbios
     }
+
+    fn domain_sid(&self) -> Option<&Sid> {
+        static SID: std::sync::LazyLock<Sid> =
+            std::sync::LazyLock::new(|| GERMAN.sid.parse().unwrap());
+        (self.sid == GERMAN.sid).then_some(&*SID)
+    }
 }
 
 #[async_trait]
@@ -419,4 +425,67 @@ async fn thousands_of_rows_are_matched_against_tens_of_thousands_of_names() {
             assert_eq!(candidates.first().unwrap().similarity, best, "{name}");
         }
     }
+}
+
+/// A domain in German, in which the groups of every domain have other names.
+const GERMAN: Domain = Domain {
+    dns: "dst.test",
+    netbios: "DST",
+    sid: "S-1-5-21-9-9-9",
+    accounts: &[
+        ("Dom\u{e4}nen-Admins", GlobalGroup, 512),
+        ("Domain Users", GlobalGroup, 2001),
+        ("Chef", User, 500),
+    ],
+};
+
+#[tokio::test]
+async fn accounts_of_every_domain_pair_by_rid() {
+    let rows = [
+        (
+            "Domain Admins@src.test",
+            GlobalGroup,
+            Some("Dom\u{e4}nen-Admins@dst.test"),
+        ),
+        (
+            "SRC\\Domain Admins",
+            GlobalGroup,
+            Some("DST\\Dom\u{e4}nen-Admins"),
+        ),
+        (
+            "src.test\\Admins du domaine",
+            GlobalGroup,
+            Some("dst.test\\Dom\u{e4}nen-Admins"),
+        ),
+        (
+            "S-1-5-21-1-1-1-512",
+            Unknown,
+            Some("Dom\u{e4}nen-Admins@dst.test"),
+        ),
+        ("Administrator@src.test", User, Some("Chef@dst.test")),
+        ("S-1-5-21-1-1-1-1512", Unknown, None),
+        ("Domain Guests@src.test", GlobalGroup, None),
+    ];
+    for (source, kind, expected) in rows {
+        let mut table = MigTable::new();
+        let kind = EntryType::Principal(kind);
+        table.set(source, kind, Destination::SameAsSource).unwrap();
+        suggest(&mut table, &GERMAN, &SuggestOptions::new())
+            .await
+            .unwrap();
+        let expected = expected.map_or(Destination::SameAsSource, |text| {
+            Destination::Set(text.to_owned())
+        });
+        assert_eq!(table.get(source).unwrap().destination, expected, "{source}");
+    }
+    // Of two domains, one is not the source.
+    let mut table = MigTable::new();
+    for source in ["S-1-5-21-1-1-1-512", "S-1-5-21-2-2-2-512"] {
+        let kind = EntryType::Principal(Unknown);
+        table.set(source, kind, Destination::SameAsSource).unwrap();
+    }
+    let suggestions = suggest(&mut table, &GERMAN, &SuggestOptions::new())
+        .await
+        .unwrap();
+    assert_eq!(counts(&suggestions), (0, 2));
 }

@@ -10,6 +10,7 @@ use super::settings_files;
 use crate::directory::unreadable::READ_WITH_MORE_RIGHTS;
 use crate::formats::gpt_ini;
 use crate::message::{Code, StatusMessage, printable};
+use crate::migration::scan::findings_of_names;
 use crate::model::access::{AccessDecision, AccessToken, may_read};
 use crate::model::extension_list::ExtensionList;
 use crate::model::reference::Place;
@@ -41,6 +42,7 @@ pub fn findings(facts: &Facts, domain_sid: &Sid) -> Vec<StatusMessage> {
             versions(facts, folder, &mut found);
             lists(facts, folder, &mut found);
             descriptors(facts, folder, &mut found);
+            found.extend(findings_of_names(&folder.tree));
         }
     }
     reading(facts, domain_sid, &mut found);

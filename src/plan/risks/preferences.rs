@@ -14,6 +14,8 @@ use crate::formats::xml_tree::Element;
 use crate::model::reference::Place;
 use crate::model::registry_secrets;
 use crate::model::safe_name::RelPath;
+use crate::model::well_known;
+use crate::model::well_known::localized::localized;
 
 /// The items of a file that run code or grant rights; `None` when it cannot be read.
 pub(super) fn risks(path: &RelPath, content: &Bytes) -> Option<Vec<Risk>> {
@@ -305,13 +307,19 @@ fn task(item: &Item<'_>) -> String {
         .unwrap_or_else(|| run_as.to_owned());
     let account = match account.as_str() {
         "" => String::new(),
-        account => format!(" as {account}"),
+        account => format!(" as {}", in_english(account)),
     };
     let what = match joined(&commands) {
         none if none.is_empty() => "does something other than a command".to_owned(),
         commands => format!("runs {commands}"),
     };
     format!("\"{}\" {what}{account}", item.name())
+}
+
+/// A well-known account under its English name, with the name as it is written in another language.
+fn in_english(account: &str) -> String {
+    let known = localized(account).and_then(|known| well_known::name_of(&known.sid));
+    known.map_or_else(|| account.to_owned(), |name| format!("{name} ({account})"))
 }
 
 /// The commands and accounts of a task, at any depth; the tree is bounded.
@@ -347,7 +355,7 @@ fn service(item: &Item<'_>) -> String {
         "" => {}
         action => parts.push(action.to_lowercase()),
     }
-    match item.property("accountName") {
+    match in_english(item.property("accountName")).as_str() {
         "" => {}
         account => parts.push(format!("runs as {account}")),
     }

@@ -166,7 +166,7 @@ fn tasks_services_drives_and_their_accounts() {
 fn local_accounts_are_not_references() {
     let text = item(
         "Groups",
-        "<Group name='Administrators (built-in)'><Properties groupName='Administrators (built-in)' groupSid=''/></Group><User><Properties userName='Administrator (built-in)' newName='adm'/></User><User><Properties userName='local'/></User><T><Properties runAs='%LogonDomain%\\%LogonUser%'/><UserId>NT AUTHORITY\\System</UserId><UserId>S-1-5-18</UserId></T><S><Properties accountName='LocalSystem'/><Properties accountName='.\\svc'/></S><Filters><FilterGroup name='%ComputerName%\\x' sid='' localGroup='1'/><FilterGroup name='x' localGroup='1' sid=''/><FilterComputer name='PC*'/><Member name='%x%'/></Filters>",
+        "<Group name='Administrators (built-in)'><Properties groupName='Administrators (built-in)' groupSid=''/></Group><User><Properties userName='Administrator (built-in)' newName='adm'/></User><User><Properties userName='local'/></User><T><Properties runAs='%LogonDomain%\\%LogonUser%'/><UserId>NT AUTHORITY\\System</UserId><UserId>S-1-5-18</UserId></T><S><Properties accountName='LocalSystem'/><Properties accountName='.\\svc'/></S><Filters><FilterGroup name='%ComputerName%\\x' sid='' localGroup='1'/><FilterGroup name='x' localGroup='1' sid=''/><FilterComputer name='PC*'/><Member name='%LogonUser%'/></Filters>",
     );
     assert_eq!(found(&text), [": S-1-5-18"]);
     let pair = item(
