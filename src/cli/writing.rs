@@ -318,6 +318,7 @@ mod tests {
             plan_out: Some("saved.plan".into()),
             yes: false,
             accept_permissions: false,
+            accept_default_gpos: None,
         };
         let mut plan = Plan::new("repair GPOs", &"src.test".parse().unwrap());
         assert!(!writing.nothing_changed(&plan).contains("gpoctl apply"));
