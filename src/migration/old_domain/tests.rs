@@ -16,7 +16,6 @@ fn with_value(key: &str, name: &str, value: &str) -> GpoSnapshot {
             value_type: ValueType::SZ,
             data: utf16_bytes(&format!("{value}\0")),
         }],
-        ..RegistryPol::default()
     };
     gpo.tree.insert_file(&POL.parse().unwrap(), pol.to_bytes());
     gpo
@@ -172,6 +171,9 @@ fn references_are_left_out() {
     assert_eq!(findings(&gpo, &gpo, &[]).len(), 3);
 }
 
+/// A file, its text, and the line and key of its finding.
+type Row = (&'static str, String, Option<(u64, &'static str)>);
+
 /// Each format, and what only the editor reads: the file, the line and the key of the finding.
 #[test]
 fn every_format_is_searched() {
@@ -181,7 +183,7 @@ fn every_format_is_searched() {
         )
     };
     let tasks = "Machine\\Preferences\\ScheduledTasks\\ScheduledTasks.xml";
-    let rows: [(&str, String, Option<(u64, &str)>); 6] = [
+    let rows: [Row; 6] = [
         (
             "User\\Scripts\\scripts.ini",
             "[Logon]\r\n0CmdLine=a.cmd\r\n0Parameters=/owner SRC\\Helpdesk /x\r\n".to_owned(),

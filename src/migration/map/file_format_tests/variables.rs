@@ -55,6 +55,14 @@ const WRONG: (Severity, Code) = (Severity::Error, Code::UnknownVariable);
 const NO_ROW: (Severity, Code) = (Severity::Error, Code::UnmappedReference);
 const LEFTOVER: (Severity, Code) = (Severity::Error, Code::LeftoverPlaceholder);
 
+/// The name of a member, the source and destination of its row, the new name, and the findings.
+type Row<'r> = (
+    &'r str,
+    Option<(&'r str, &'r str)>,
+    &'r str,
+    Vec<(Severity, Code)>,
+);
+
 /// With `exclusive`: name of a member, its row, the new name, and the findings.
 #[tokio::test]
 async fn variables_of_clients_in_names_are_mapped_by_the_fixed_part() {
@@ -70,7 +78,7 @@ async fn variables_of_clients_in_names_are_mapped_by_the_fixed_part() {
     let support = to(r"DST\Support");
     let user = to(r"DST\%LogonUser%");
     let same = Some((r"SRC\LA_%ComputerName%", SAME));
-    let rows: Vec<(&str, Option<(&str, &str)>, &str, Vec<(Severity, Code)>)> = vec![
+    let rows: Vec<Row<'_>> = vec![
         // A row with the whole name, in each of its forms.
         (
             r"SRC\LA_%ComputerName%",
