@@ -5,10 +5,10 @@
 //!   Spanish and Russian, and that Chinese (both), Japanese and Korean have the English names;
 //! - Microsoft's script `CreateNetworkServiceLogin.sql`: NETWORK SERVICE in Danish, Dutch, Finnish, Hungarian, Italian, Norwegian, Polish,
 //!   Portuguese and Swedish, which also has the authority of these languages;
-//! - Microsoft, "Security identifiers" and the pages about permissions of Azure file shares in these languages, for the groups, and what
-//!   `whoami`, `icacls` and `tasklist` print there.
+//! - the built-in groups, and what is beyond these pages: the names under which machines in these languages show them, which no page
+//!   lists as a whole and which were not compared with one.
 //!
-//! A name without a source is left out: Czech, Greek and Turkish have none here.
+//! Czech, Greek and Turkish names are not known here.
 
 use super::super::sid::Sid;
 
