@@ -48,7 +48,12 @@ pub fn findings(
             reference.place.line.unwrap_or_default(),
         );
         let texts = references.entry(place).or_default();
-        texts.push(reference.value.to_lowercase());
+        let value = reference.value.to_lowercase();
+        // As it stands in an address, and in JSON.
+        if let Some(path) = value.strip_prefix(r"\\") {
+            texts.extend([path.replace('\\', "/"), path.replace('\\', r"\\")]);
+        }
+        texts.push(value);
         texts.extend(reference.name.as_ref().map(|name| name.to_lowercase()));
         texts.extend(
             reference
