@@ -8,7 +8,7 @@ use super::ui::{Colour, Ui, counted};
 use super::writing::{WritingArgs, finish};
 use crate::directory::GpoObject;
 use crate::domain::sysvol::SysvolPath;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::execute::detect_file_entries;
 use crate::execute::rights::{MAKE_WRITABLE, share_is_read_only};
 use crate::message::{Code, Severity, StatusMessage};
@@ -104,7 +104,21 @@ pub(super) async fn run(args: CheckArgs, ui: &Ui) -> Result<u8> {
     }
     if let Some(writer) = &writer {
         let mut list = repair::plan(&report, &session.info().dns_domain);
+        let repairs = list.changes.len();
         leave_out_denied(&mut list, session).await?;
+        if repairs > 0 && list.changes.is_empty() {
+            if !ui.is_json() {
+                show(&report, ui);
+            }
+            let what = match repairs {
+                1 => "the repair".to_owned(),
+                repairs => format!("any of the {repairs} repairs"),
+            };
+            let text = format!("this account may not make {what}, so nothing was changed");
+            return Err(Error::new(ErrorKind::Denied, text)
+                .with_details(list.messages)
+                .with_hint(Code::NotPermitted.action()));
+        }
         if ui.is_json() {
             // One document holds both: what was found, and what was repaired.
             list.messages.splice(0..0, report.all().cloned());
