@@ -63,25 +63,32 @@ fn permissions_that_deny_after_they_allow() {
     left(&name, refuses);
 
     // The entry is put in front, as the finding says.
-    let object = format!("--objectdn={dn}");
-    let sddl = format!("--sddl={DENIAL}");
-    let delete = [
-        "samba-tool",
-        "dsacl",
-        "delete",
-        "-H",
-        DATABASE,
-        &object,
-        &sddl,
-    ];
-    inside("dst", &delete);
-    add_aces("dst", &dn, DENIAL);
+    put_in_front(&dn);
     write(DOMAIN, &["check", "--all", "--fix"]).json();
     nothing_is_wrong();
     assert_eq!(reset().status, 0);
     for name in [&name, &other] {
         write(DOMAIN, &["delete", name]).json();
     }
+}
+
+/// Moves the entry that denies before all others. samba-tool can take one away since 4.18 only.
+fn put_in_front(dn: &str) {
+    let object = format!("--objectdn={dn}");
+    let get = ["samba-tool", "dsacl", "get", "-H", DATABASE, &object];
+    let shown = inside("dst", &get);
+    let old = shown.lines().find(|line| line.starts_with("O:")).unwrap();
+    let without = old.replacen(DENIAL, "", 1);
+    assert_ne!(without, old);
+    let first = without.find("D:").unwrap();
+    let first = first + without[first..].find('(').unwrap();
+    let (head, rest) = without.split_at(first);
+    ldbmodify(
+        "dst",
+        &format!(
+            "dn: {dn}\nchangetype: modify\nreplace: nTSecurityDescriptor\nnTSecurityDescriptor: {head}{DENIAL}{rest}\n"
+        ),
+    );
 }
 
 /// Nothing but the order is wrong, where it is, and there is nothing to repair.
