@@ -264,7 +264,8 @@ A row has a type, a source and a destination. The case of a source is ignored. T
   by relative name  use the principal of that name in the target domain
   a name or a path  use this principal or UNC path
 
-A reference without a row is kept unchanged and reported; with --exclusive it is an error before anything is written.
+A reference without a row is kept unchanged and reported; with --exclusive it is an error before anything is written. So is a name of \
+the source domain in any other text, such as http://wsus.corp.example.
 
 Types:
   User, Computer    accounts
@@ -277,7 +278,10 @@ Types:
 Sources:
 A principal is written NAME@dns.domain or DOMAIN\\NAME. Where a GPO contains only the SID of a principal and not its name, the \
 source is the SID and the type is Unknown. A UNC row applies to exactly that path, or with --unc-match prefix to every path \
-below it.
+below it, however the GPO writes it: \\\\server\\share, \\\\?\\UNC\\server\\share, //server/share, file://server/share, or with \
+every backslash doubled, as in JSON. In a text with several words, a path with blanks has to be in quotation marks.
+
+A variable that clients complete, such as %ComputerName%, may be part of a name: DOMAIN\\Admins-%ComputerName%.
 
 Scope:
 GPMC maps references in security settings, folder redirection, scripts, software installation and permissions. gpoctl also maps \
