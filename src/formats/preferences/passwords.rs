@@ -267,8 +267,13 @@ fn declared_values(text: &str) -> Vec<Range<usize>> {
     let folded = text.to_ascii_lowercase();
     let mut found = Vec::new();
     for declaration in ["<!entity", "<!attlist"] {
+        let mut position = 0;
         for (at, _) in folded.match_indices(declaration) {
-            let mut position = at + declaration.len();
+            // One in the literal of another one is read with that.
+            if at < position {
+                continue;
+            }
+            position = at + declaration.len();
             while let Some(rest) = folded.get(position..)
                 && let Some(next) = rest.find(['"', '\'', '>'])
                 && let Some(quote @ ('"' | '\'')) = rest.get(next..).and_then(|r| r.chars().next())
