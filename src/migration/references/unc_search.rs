@@ -64,7 +64,9 @@ pub(super) fn unc_paths(text: &str) -> (Vec<FoundPath>, Vec<Range<usize>>) {
                     notation,
                 });
             }
-            None if looks_like_unc_path(rest) => unread.push(start..end),
+            None if looks_like_unc_path(rest) || notation == Notation::Url => {
+                unread.push(start..end);
+            }
             None => {}
         }
         position = end.max(start + candidate.lead);
@@ -331,7 +333,7 @@ fn has_another_argument(text: &str) -> bool {
 
 /// Whether a comma separates: nothing behind it belongs to the path, or another path begins there.
 fn has_comma_of_list(text: &str) -> bool {
-    let last = text.rfind('\\').unwrap_or_default();
+    let last = text.rfind(['\\', '/']).unwrap_or_default();
     text.match_indices(',').any(|(at, _)| {
         let next = text
             .get(at + 1..)
@@ -347,17 +349,23 @@ fn has_comma_of_list(text: &str) -> bool {
 
 /// The length of a path without what does not belong to it at its end.
 fn without_end(path: &str) -> usize {
+    let is_open = |open: char, close: char| {
+        path.find(open)
+            .is_some_and(|at| Some(at) < path.find(close))
+    };
+    let (round, square) = (is_open('(', ')'), is_open('[', ']'));
     let mut path = path;
     loop {
-        let unopened = |open, close| path.ends_with(close) && !path.contains(open);
-        let ends = path.ends_with(':') || unopened('(', ')') || unopened('[', ']');
-        // `\\server\share\..` is another folder.
-        let dot = path.ends_with('.') && !path.ends_with(r"\.") && !path.ends_with("..");
-        let dots = path.ends_with("..") && !path.trim_end_matches('.').ends_with('\\');
-        if !(ends || dot || dots) {
-            return path.len();
-        }
-        path = path.get(..path.len() - 1).unwrap_or_default();
+        let last = path.chars().next_back();
+        let dots = path.trim_end_matches('.');
+        path = match last {
+            Some(':') => path.trim_end_matches(':'),
+            Some(')') if !round => path.trim_end_matches(')'),
+            Some(']') if !square => path.trim_end_matches(']'),
+            // `\\server\share\..` is another folder.
+            Some('.') if !dots.ends_with(['\\', '/']) => dots,
+            _ => return path.len(),
+        };
     }
 }
 

@@ -90,12 +90,25 @@ impl Notation {
     }
 }
 
+/// The rest of a variable such as `%DesktopDir%`, after its first percent sign.
+fn variable(text: &str) -> Option<&str> {
+    let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_')?;
+    let whole = text.get(..=end)?;
+    (end > 2 && whole.ends_with('%')).then_some(whole)
+}
+
 /// The text of a URL path; `None` when it is not UTF-8, or holds what a path does not.
 fn decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, behind)) = rest.split_once('%') {
         bytes.extend_from_slice(before.as_bytes());
+        if let Some(name) = variable(behind) {
+            bytes.push(b'%');
+            bytes.extend_from_slice(name.as_bytes());
+            rest = behind.get(name.len()..)?;
+            continue;
+        }
         let digits = behind
             .get(..2)
             .filter(|it| it.bytes().all(|b| b.is_ascii_hexdigit()));

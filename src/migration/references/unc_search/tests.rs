@@ -292,4 +292,8 @@ fn long_texts_are_searched_once() {
         let (found, _) = unc_paths(&text);
         assert!(found.len() <= text.len());
     }
+    for tail in [".", ")", "]", ":", ").", "a)"] {
+        let text = [r"\\s\x", &tail.repeat(400_000)].concat();
+        assert_eq!(unc_paths(&text).0.len(), 1);
+    }
 }
