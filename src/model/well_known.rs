@@ -98,10 +98,14 @@ pub fn name_of(sid: &Sid) -> Option<&'static str> {
         .map(|(_, name)| *name)
 }
 
-/// The SID with this name, ignoring case: in English, where a leading `BUILTIN\` or `NT AUTHORITY\` is skipped, or as in
-/// [`localized`].
+/// The SID with this name, ignoring case: in English, where a leading `BUILTIN\` or `NT AUTHORITY\` is skipped, or with the
+/// authority of another language, as in [`localized`].
 pub fn sid_of(name: &str) -> Option<Sid> {
-    english_sid_of(name).or_else(|| Some(localized::localized(name)?.sid))
+    english_sid_of(name).or_else(|| {
+        // A bare name may be that of an account of the domain.
+        let with_authority = name.contains('\\').then_some(name)?;
+        Some(localized::localized(with_authority)?.sid)
+    })
 }
 
 /// As [`sid_of`], in English only.
