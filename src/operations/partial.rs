@@ -71,10 +71,14 @@ impl<'a> Gaps<'a> {
 
     /// The files for the target: those of the backup, and those of the GPO in the place of what was not read.
     pub(super) fn fill_tree(&self, mut saved: GptTree, live: Option<&LiveGpo>) -> GptTree {
-        let unread: Vec<RelPath> = self
+        let mut unread: Vec<RelPath> = self
             .with(Code::UnreadableFile)
             .filter_map(|message| message.place.as_ref()?.file.parse().ok())
             .collect();
+        // To an account that may not see it, a folder does not exist.
+        if self.with(Code::NoSysvolFolder).next().is_some() {
+            unread.push(RelPath::root());
+        }
         let entries = live
             .into_iter()
             .flat_map(|live| live.snapshot.tree.entries());
@@ -115,12 +119,14 @@ impl<'a> Gaps<'a> {
             .map(|message| match &message.place {
                 Some(Place { key: Some(key), .. }) => key.to_string(),
                 Some(place) if !place.file.is_empty() => place.file.to_string(),
+                _ if message.code == Code::NoSysvolFolder => "files".to_owned(),
+                _ if message.code == Code::UnreadableWmiFilter => "the WMI filter".to_owned(),
                 _ => message.code.to_string(),
             })
             .collect();
         missing.dedup();
         let outcome = match live {
-            Some(_) => "in the GPO this is unchanged where it could not be read",
+            Some(_) => "the GPO keeps its own where something could not be read",
             None => "the new GPO does not have it",
         };
         Some(StatusMessage::warning(

@@ -342,7 +342,11 @@ async fn undo_gpo(
             .into_gpo();
     }
     let backup = safety_backup(operation, index, done).await?;
-    let mut plan = restore::plan(session, &backup, &RestoreOptions::default(), control)
+    // Of a WMI filter that cannot be read the link is saved, and that is what is put back.
+    let mut unread = backup.context.unread.iter();
+    let has_all = unread.all(|it| it.code == Code::UnreadableWmiFilter);
+    let options = RestoreOptions::new().allow_partial(has_all);
+    let mut plan = restore::plan(session, &backup, &options, control)
         .await?
         .into_gpo()?;
     for step in done.steps.iter().rev() {
