@@ -107,7 +107,9 @@ pub(super) async fn run(args: CheckArgs, ui: &Ui) -> Result<u8> {
         let repairs = list.changes.len();
         leave_out_denied(&mut list, session).await?;
         if repairs > 0 && list.changes.is_empty() {
-            if !ui.is_json() {
+            if ui.is_json() {
+                list.messages.splice(0..0, report.all().cloned());
+            } else {
                 show(&report, ui);
             }
             let what = match repairs {

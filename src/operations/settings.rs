@@ -83,8 +83,7 @@ fn skipped_by_clients(object: &GpoObject) -> Option<StatusMessage> {
             Code::FunctionalityVersion,
             format!("gPCFunctionalityVersion is {value}, so clients skip the GPO until it is 2"),
         )
-        .at(Place::file(object.dn.to_string()).key("gPCFunctionalityVersion"))
-        .with_hint("set it to 2"),
+        .at(Place::file(object.dn.to_string()).key("gPCFunctionalityVersion")),
     )
 }
 

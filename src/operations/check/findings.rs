@@ -33,7 +33,7 @@ pub fn findings(facts: &Facts, domain_sid: &Sid) -> Vec<StatusMessage> {
     match &facts.folder {
         None => found.push(
             StatusMessage::error(Code::NoSysvolFolder, "the GPO has no folder on SYSVOL").with_hint(
-                "restore it from a backup, or delete the GPO; clients stop processing policy when they reach this GPO",
+                "wait for replication, or look with an account that may read the folder; then restore it from a backup, or delete the GPO: clients stop processing policy when they reach it",
             ),
         ),
         Some(folder) => {
@@ -77,8 +77,7 @@ fn attributes(facts: &Facts, found: &mut Vec<StatusMessage>) {
                     "gPCFunctionalityVersion is {value}, and clients skip a GPO where it is not 2"
                 ),
             )
-            .at(Place::file(object.dn.to_string()).key("gPCFunctionalityVersion"))
-            .with_hint("set it to 2"),
+            .at(Place::file(object.dn.to_string()).key("gPCFunctionalityVersion")),
         );
     }
     if object.flags.is_none() && object.may_read("flags") {

@@ -22,7 +22,7 @@ pub(super) fn broken(tree: &GptTree) -> Vec<StatusMessage> {
                 }
                 _ => StatusMessage::error(
                     Code::BrokenFile,
-                    format!("clients cannot read this file, so they do not apply its settings: {problem}"),
+                    format!("this file cannot be read, so clients apply none of its settings, or not all: {problem}"),
                 ),
             };
             let hint = "restore the GPO from a backup, or save the settings again in an editor";
