@@ -27,17 +27,19 @@ pub(super) async fn login(settings: &SmbSettings) -> Result<(Connection, Tree)> 
     let limit = settings.timeout;
     tokio::time::timeout(limit, open(settings))
         .await
-        .unwrap_or_else(|_| {
-            Err(Error::new(
-                ErrorKind::Connect,
-                format!(
-                    "{} did not answer over SMB within {} s",
-                    settings.server,
-                    limit.as_secs()
-                ),
-            )
-            .with_hint("check the name, the address and the firewall (TCP 445, Kerberos 88)"))
-        })
+        .unwrap_or_else(|_| Err(no_answer(settings)))
+}
+
+fn no_answer(settings: &SmbSettings) -> Error {
+    Error::new(
+        ErrorKind::Connect,
+        format!(
+            "{} did not answer over SMB within {} s",
+            settings.server,
+            settings.timeout.as_secs()
+        ),
+    )
+    .with_hint("check the name, the address and the firewall (TCP 445, Kerberos 88)")
 }
 
 async fn open(settings: &SmbSettings) -> Result<(Connection, Tree)> {
@@ -63,6 +65,10 @@ async fn open(settings: &SmbSettings) -> Result<(Connection, Tree)> {
     );
     limit_waiting(&connection, settings);
     connection.negotiate().await.map_err(|cause| {
+        // On a busy machine it notices the end of the time before the time limit of the login does.
+        if matches!(cause, smb2::Error::Timeout) {
+            return no_answer(settings);
+        }
         Error::new(
             ErrorKind::Connect,
             format!("{server} does not answer with SMB 2 or 3 at {endpoint}"),
