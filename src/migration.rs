@@ -73,7 +73,6 @@ mod localized_names;
 pub mod map;
 mod name_form;
 #[doc(hidden)]
-pub mod old_domain;
 pub mod populate;
 #[doc(hidden)]
 pub mod references;

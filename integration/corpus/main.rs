@@ -17,7 +17,6 @@ mod check;
 mod formats;
 mod gpmc_report;
 mod migtable;
-mod old_domain;
 mod preferences;
 mod references;
 mod report;

@@ -264,8 +264,7 @@ A row has a type, a source and a destination. The case of a source is ignored. T
   by relative name  use the principal of that name in the target domain
   a name or a path  use this principal or UNC path
 
-A reference without a row is kept unchanged and reported; with --exclusive it is an error before anything is written. So is a name of \
-the source domain in any other text, such as http://wsus.corp.example.
+A reference without a row is kept unchanged and reported; with --exclusive it is an error before anything is written.
 
 Types:
   User, Computer    accounts

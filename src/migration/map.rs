@@ -14,14 +14,13 @@
 use std::collections::BTreeMap;
 
 use crate::domain::principals::PrincipalDirectory;
-use crate::error::{Error, ErrorKind, Remedy, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Severity, StatusMessage};
 use crate::model::guid::Guid;
-use crate::model::reference::{Place, Reference, Scope};
+use crate::model::reference::{Place, Scope};
 use crate::model::sid::Sid;
 use crate::model::snapshot::GpoSnapshot;
 
-use super::old_domain;
 use super::references;
 use super::report::{MappingReport, Outcome};
 use super::scan::VisitFile;
@@ -148,47 +147,7 @@ pub(super) async fn map_with(
 ) -> Result<Mapped> {
     let index = index(snapshot, options, visit)?;
     let resolution = resolve(index, table, target, options).await?;
-    let mut mapped = rewrite(resolution, visit)?;
-    let is_same_domain = snapshot.domain.lower() == target.dns_domain().to_lowercase();
-    // GPMC ignores these texts.
-    if !is_same_domain && options.scope == Scope::All {
-        let found = names_left_in_text(snapshot, &mapped, options.exclusive)?;
-        mapped.report.messages.extend(found);
-    }
-    Ok(mapped)
-}
-
-/// The findings about the source domain in texts.
-///
-/// # Errors
-/// [`ErrorKind::Unmapped`] with each of them as a detail, with `exclusive`.
-fn names_left_in_text(
-    snapshot: &GpoSnapshot,
-    mapped: &Mapped,
-    exclusive: bool,
-) -> Result<Vec<StatusMessage>> {
-    let known: Vec<Reference> = mapped
-        .report
-        .references
-        .iter()
-        .map(|mapped| mapped.reference.clone())
-        .collect();
-    let mut found = old_domain::findings(snapshot, &mapped.snapshot, &known);
-    if !exclusive || found.is_empty() {
-        return Ok(found);
-    }
-    for finding in &mut found {
-        finding.severity = Severity::Error;
-    }
-    let sentence = match found.len() {
-        1 => "1 value contains a name of the source domain".to_owned(),
-        more => format!("{more} values contain names of the source domain"),
-    };
-    Err(Error::new(ErrorKind::Unmapped, sentence)
-        .with_details(found)
-        .with_source("no row of a migration table can map it")
-        .with_hint("change it in the source; nothing was written")
-        .with_remedy(Remedy::ChangeSourceOrNotExclusive))
+    rewrite(resolution, visit)
 }
 
 /// Fails if any message has severity error; these messages are the details.

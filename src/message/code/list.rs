@@ -444,9 +444,6 @@ codes! {
     SiteUnknown "site-unknown" [Info]
         "the site of the account is not known, so links to sites were ignored",
         "check the links of the sites by hand";
-    SourceDomainInText "source-domain-in-text" [Warning, Error]
-        "a value contains a name of the source domain that is not a reference, so it is not mapped",
-        "change the value by hand";
     SourceNameLeft "source-name-left" [Warning]
         "a name of the source domain is left unchanged and does not exist in the target",
         "add a row for it to the migration table";
