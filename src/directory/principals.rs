@@ -155,7 +155,7 @@ fn intent(query: &PrincipalQuery, info: &DomainInfo) -> Intent {
 
 /// Determines what a name looks up in this domain.
 fn intent_of_name(name: &str, info: &DomainInfo) -> Intent {
-    if let Some(sid) = well_known::sid_of(name) {
+    if let Some(sid) = well_known::sid_of_no_account(name) {
         let english = well_known::name_of(&sid).unwrap_or_default();
         return Intent::Known(well_known_principal(sid, english));
     }

@@ -98,14 +98,16 @@ pub fn name_of(sid: &Sid) -> Option<&'static str> {
         .map(|(_, name)| *name)
 }
 
-/// The SID with this name, ignoring case: in English, where a leading `BUILTIN\` or `NT AUTHORITY\` is skipped, or with the
-/// authority of another language, as in [`localized`].
+/// The SID with this name, ignoring case: in English, where a leading `BUILTIN\` or `NT AUTHORITY\` is skipped, or as in
+/// [`localized`].
 pub fn sid_of(name: &str) -> Option<Sid> {
-    english_sid_of(name).or_else(|| {
-        // A bare name may be that of an account of the domain.
-        let with_authority = name.contains('\\').then_some(name)?;
-        Some(localized::localized(with_authority)?.sid)
-    })
+    english_sid_of(name).or_else(|| Some(localized::localized(name)?.sid))
+}
+
+/// As [`sid_of`], but not for a bare name in another language, which may be that of an account.
+pub fn sid_of_no_account(name: &str) -> Option<Sid> {
+    let bare = !name.contains('\\');
+    english_sid_of(name).or_else(|| sid_of(name).filter(|_| !bare))
 }
 
 /// As [`sid_of`], in English only.
