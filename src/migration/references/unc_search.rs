@@ -115,7 +115,8 @@ fn candidate_at(text: &str, marker: usize) -> Option<Candidate> {
         };
     }
     let backslashes = rest.len() - rest.trim_start_matches('\\').len();
-    if !may_begin_after(before) && !(follows_switch(before) && looks_like_unc_path(rest)) {
+    let begins = may_begin_after(before) || (follows_switch(before) && looks_like_unc_path(rest));
+    if !begins {
         return None;
     }
     match backslashes {
