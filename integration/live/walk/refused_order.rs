@@ -80,13 +80,13 @@ fn put_in_front(dn: &str) {
     let old = shown.lines().find(|line| line.starts_with("O:")).unwrap();
     let without = old.replacen(DENIAL, "", 1);
     assert_ne!(without, old);
-    let first = without.find("D:").unwrap();
-    let first = first + without[first..].find('(').unwrap();
-    let (head, rest) = without.split_at(first);
+    let (before, entries) = without.split_once("D:").unwrap();
+    let (flags, rest) = entries.split_once('(').unwrap();
+    let head = format!("{before}D:{flags}");
     ldbmodify(
         "dst",
         &format!(
-            "dn: {dn}\nchangetype: modify\nreplace: nTSecurityDescriptor\nnTSecurityDescriptor: {head}{DENIAL}{rest}\n"
+            "dn: {dn}\nchangetype: modify\nreplace: nTSecurityDescriptor\nnTSecurityDescriptor: {head}{DENIAL}({rest}\n"
         ),
     );
 }
