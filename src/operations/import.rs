@@ -142,6 +142,7 @@ pub async fn plan(
     let mut directory_objects = class_store_only(&mapped.snapshot.directory_objects, &mut messages);
     directory_objects = gaps.fill_objects(&directory_objects, live.as_ref());
     let directory_objects = objects_for(&directory_objects, &plan_target, false)?;
+    let (flags, [machine_extensions, user_extensions]) = gaps.attributes(source, live.as_ref());
     let mut plan = NewSettings {
         verb: Verb::Import,
         source: Some(PlanSource {
@@ -158,21 +159,9 @@ pub async fn plan(
             .as_ref()
             .map_or_else(GpoVersion::default, present_version)
             .next(),
-        flags: gaps.fill("flags", source.flags, live.as_ref(), |live| {
-            live.snapshot.flags
-        }),
-        machine_extensions: gaps.fill(
-            "gPCMachineExtensionNames",
-            source.machine_extensions.clone(),
-            live.as_ref(),
-            |live| live.object.machine_extensions.clone(),
-        ),
-        user_extensions: gaps.fill(
-            "gPCUserExtensionNames",
-            source.user_extensions.clone(),
-            live.as_ref(),
-            |live| live.object.user_extensions.clone(),
-        ),
+        flags,
+        machine_extensions,
+        user_extensions,
         display_name: None,
         wmi_filter,
         security_descriptor: None,

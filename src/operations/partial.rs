@@ -5,10 +5,15 @@ use crate::backup::StoredBackup;
 use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::message::{Code, Severity, StatusMessage};
 use crate::model::directory_object::DirectoryObject;
+use crate::model::extension_list::ExtensionList;
 use crate::model::gpt_tree::{GptTree, Node};
 use crate::model::reference::Place;
 use crate::model::safe_name::RelPath;
+use crate::model::snapshot::GpoSnapshot;
 use crate::session::read::LiveGpo;
+
+/// `flags` with both halves disabled [MS-GPOL 2.2.4].
+const DISABLED: u32 = 3;
 
 /// Accepts a backup that is complete, or partial and accepted on purpose.
 ///
@@ -69,6 +74,37 @@ impl<'a> Gaps<'a> {
         }
     }
 
+    /// The status and the lists of extensions for the target. A new GPO whose status or WMI filter the backup lacks is disabled: it would
+    /// apply where it did not before.
+    pub(super) fn attributes(
+        &self,
+        saved: &GpoSnapshot,
+        live: Option<&LiveGpo>,
+    ) -> (u32, [ExtensionList; 2]) {
+        let flags = match live {
+            None if self.disables() => DISABLED,
+            _ => self.fill("flags", saved.flags, live, |live| live.snapshot.flags),
+        };
+        let machine = self.fill(
+            "gPCMachineExtensionNames",
+            saved.machine_extensions.clone(),
+            live,
+            |live| live.object.machine_extensions.clone(),
+        );
+        let user = self.fill(
+            "gPCUserExtensionNames",
+            saved.user_extensions.clone(),
+            live,
+            |live| live.object.user_extensions.clone(),
+        );
+        (flags, [machine, user])
+    }
+
+    /// Whether a new GPO with what was read might apply where the former one did not.
+    fn disables(&self) -> bool {
+        self.lacks("flags") || self.lacks("gPCWQLFilter")
+    }
+
     /// The files for the target: those of the backup, and those of the GPO in the place of what was not read.
     pub(super) fn fill_tree(&self, mut saved: GptTree, live: Option<&LiveGpo>) -> GptTree {
         let mut unread: Vec<RelPath> = self
@@ -78,6 +114,11 @@ impl<'a> Gaps<'a> {
         // To an account that may not see it, a folder does not exist.
         if self.with(Code::NoSysvolFolder).next().is_some() {
             unread.push(RelPath::root());
+        }
+        // Packages that are kept, as their objects were not read, keep the files that advertise them [MS-GPSI 2.2.3].
+        if self.with(Code::UnreadableObjects).next().is_some() {
+            let folders = [r"Machine\Applications", r"User\Applications"];
+            unread.extend(folders.iter().filter_map(|folder| folder.parse().ok()));
         }
         let entries = live
             .into_iter()
@@ -127,6 +168,9 @@ impl<'a> Gaps<'a> {
         missing.dedup();
         let outcome = match live {
             Some(_) => "the GPO keeps its own where something could not be read",
+            None if self.disables() => {
+                "the new GPO does not have it, and is disabled until you enable it"
+            }
             None => "the new GPO does not have it",
         };
         Some(StatusMessage::warning(
@@ -143,5 +187,34 @@ fn parts(number: usize) -> String {
     match number {
         1 => "a part of the GPO".to_owned(),
         number => format!("{number} parts of the GPO"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is not known of a deleted GPO must not make it apply more widely than it did.
+    #[test]
+    fn a_new_gpo_whose_status_or_filter_is_not_known_is_disabled() {
+        let guid = "{31B2F340-016D-11D2-945F-00C04FB984F9}".parse().unwrap();
+        let saved = GpoSnapshot::new(guid, "src.test".parse().unwrap(), "Desks");
+        for (attribute, disabled) in [
+            (None, false),
+            (Some("flags"), true),
+            (Some("gPCWQLFilter"), true),
+            (Some("gPCUserExtensionNames"), false),
+        ] {
+            let missing = |name: &str| {
+                StatusMessage::warning(Code::UnreadableAttribute, "x")
+                    .at(Place::file("CN=x").key(name))
+            };
+            let unread: Vec<StatusMessage> = attribute.map(missing).into_iter().collect();
+            let gaps = Gaps(&unread);
+            let flags = gaps.attributes(&saved, None).0;
+            assert_eq!(flags, if disabled { DISABLED } else { 0 }, "{attribute:?}");
+            let said = gaps.finding(None).map(|it| it.text).unwrap_or_default();
+            assert_eq!(said.contains("is disabled"), disabled, "{said}");
+        }
     }
 }

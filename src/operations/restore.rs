@@ -138,6 +138,7 @@ pub async fn plan(
         true => None,
         false => Some(wmi_filter(session, source, live.as_ref(), &mut messages).await?),
     };
+    let (flags, [machine_extensions, user_extensions]) = gaps.attributes(source, live.as_ref());
     let mut plan = NewSettings {
         verb: Verb::Restore,
         source: Some(PlanSource {
@@ -151,21 +152,9 @@ pub async fn plan(
         tree: gaps.fill_tree(source.tree.clone(), live.as_ref()),
         directory_objects,
         version: version(source, live.as_ref()),
-        flags: gaps.fill("flags", source.flags, live.as_ref(), |live| {
-            live.snapshot.flags
-        }),
-        machine_extensions: gaps.fill(
-            "gPCMachineExtensionNames",
-            source.machine_extensions.clone(),
-            live.as_ref(),
-            |live| live.object.machine_extensions.clone(),
-        ),
-        user_extensions: gaps.fill(
-            "gPCUserExtensionNames",
-            source.user_extensions.clone(),
-            live.as_ref(),
-            |live| live.object.user_extensions.clone(),
-        ),
+        flags,
+        machine_extensions,
+        user_extensions,
         display_name: Some(display_name),
         wmi_filter,
         security_descriptor,
