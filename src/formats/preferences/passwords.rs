@@ -359,3 +359,20 @@ fn attribute_values(text: &str, attribute: &str) -> Vec<Range<usize>> {
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A declaration in the literal of another one is not searched by itself: each would be searched to the end of the text.
+    #[test]
+    fn declarations_within_declarations_cost_what_the_text_does() {
+        let text = ["<x cpassword=\"a\">", &"<!entity \"".repeat(5_000)].concat();
+        let path = "Machine/x.xml".parse().unwrap();
+        let taken = allocation_counter::measure(|| {
+            search(&path, text.as_bytes());
+        });
+        let bound = 64 * u64::try_from(text.len()).unwrap() + (16 << 20);
+        assert!(taken.bytes_max <= bound, "{} bytes", taken.bytes_max);
+    }
+}
