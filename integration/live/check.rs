@@ -423,13 +423,10 @@ fn orphans_are_found() {
         "dst",
         &format!("dn: {ou}\nchangetype: modify\nadd: gPLink\ngPLink: {link}[odd]\n"),
     );
-    gpo.shell(&format!(
-        "mkdir -p '../{nowhere}/Machine' '../{nowhere}_NTFRS_0001'"
-    ));
+    let (folder, copy) = (format!("../{nowhere}"), format!("../{nowhere}_NTFRS_0001"));
+    gpo.shell(&format!("mkdir -p '{folder}/Machine' '{copy}'"));
     let said = gpoctl(&["check", "--all", "--domain", "dst.test", "--json"]);
-    gpo.shell(&format!(
-        "rmdir '../{nowhere}/Machine' '../{nowhere}' '../{nowhere}_NTFRS_0001'"
-    ));
+    gpo.shell(&format!("rmdir '{folder}/Machine' '{folder}' '{copy}'"));
     // The link to nothing is removed as its hint says; the other links are unchanged.
     assert!(
         said.stdout

@@ -290,7 +290,7 @@ mod tests {
         }
     }
 
-    /// UTF-16 without a mark that is not whole is no text: it holds NULs, which no format takes.
+    /// UTF-16 without a mark that is cut or shifted is refused: it holds NULs, which no format accepts.
     #[test]
     fn without_a_mark_it_is_seen_by_its_nuls() {
         let line = wide("0CmdLine=\\\\fs1\\a\\b.cmd\r\n");

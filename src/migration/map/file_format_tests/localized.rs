@@ -211,7 +211,7 @@ async fn localized_names_of_well_known_principals_need_no_row() {
             "{name}"
         );
     }
-    // The authority of local accounts is no domain, and a name of a domain is not a local one.
+    // The authority of local accounts is not a domain, and a name of a domain is not a local one.
     for (name, code) in [
         ("SRC\\Administratoren", Code::UnmappedReference),
         ("NT-AUTORIT\u{c4}T2\\SYSTEM", Code::UnmappedReference),
