@@ -368,36 +368,7 @@ impl Denied {
                     .is_some_and(|gpo| ["Desks", GPO, ""].contains(&gpo))
                 || place.is_some_and(|place| place.contains(GPO) || place.contains("Staff"))
         };
-        for message in messages.iter().filter(|message| about(message)) {
-            let hint = message.hint.clone().unwrap_or_default();
-            let said = format!("{} {hint}", message.text);
-            let wrong = [
-                Code::DanglingLink,
-                Code::FolderWithoutGpo,
-                Code::NoFlags,
-                Code::NoName,
-                Code::FunctionalityVersion,
-                Code::WmiFilterMissing,
-                Code::WrongPath,
-                Code::NoSysvolFolder,
-                Code::GptIni,
-                Code::VersionMismatch,
-                Code::VersionZero,
-                Code::ExtensionMissing,
-                Code::Empty,
-            ];
-            assert!(!wrong.contains(&message.code), "{message:?}");
-            for words in [
-                "absent",
-                "does not exist",
-                "remove",
-                "delete",
-                "set ",
-                "recreate",
-            ] {
-                assert!(!said.contains(words), "{message:?}");
-            }
-        }
+        advise_nothing_wrong(messages.iter().copied().filter(|message| about(message)));
         let unread = |message: &&&StatusMessage| {
             message.code.name().starts_with("unreadable") || message.code == Code::UnlistedGpos
         };
@@ -433,6 +404,7 @@ impl Denied {
         let is_whole = self.parts.iter().all(|part| *part == Part::Links);
         match &result.outcome {
             Ok(info) => {
+                advise_nothing_wrong(&result.messages);
                 assert_eq!(result.partial, !is_whole, "{:?}", result.messages);
                 Some(gpoctl::backup::read(&info.path).unwrap())
             }
@@ -484,6 +456,39 @@ impl Denied {
             .filter(|it| !it.path.to_uppercase().ends_with("GPT.INI"))
             .map(|it| (it.path.clone(), it.content.clone()))
             .collect()
+    }
+}
+
+fn advise_nothing_wrong<'a>(messages: impl IntoIterator<Item = &'a StatusMessage>) {
+    for message in messages {
+        let hint = message.hint.clone().unwrap_or_default();
+        let said = format!("{} {hint}", message.text);
+        let wrong = [
+            Code::DanglingLink,
+            Code::FolderWithoutGpo,
+            Code::NoFlags,
+            Code::NoName,
+            Code::FunctionalityVersion,
+            Code::WmiFilterMissing,
+            Code::WrongPath,
+            Code::NoSysvolFolder,
+            Code::GptIni,
+            Code::VersionMismatch,
+            Code::VersionZero,
+            Code::ExtensionMissing,
+            Code::Empty,
+        ];
+        assert!(!wrong.contains(&message.code), "{message:?}");
+        for words in [
+            "absent",
+            "does not exist",
+            "remove",
+            "delete",
+            "set ",
+            "recreate",
+        ] {
+            assert!(!said.contains(words), "{message:?}");
+        }
     }
 }
 

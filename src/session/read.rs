@@ -28,7 +28,7 @@ use crate::model::version::GpoVersion;
 use crate::model::well_known;
 use crate::progress::Control;
 use crate::session::DomainSession;
-use crate::sysvol::gpt::{Gpt, is_local, read_what_can_be_read};
+use crate::sysvol::gpt::{Gpt, is_gpt_ini_unread, is_local, read_what_can_be_read};
 use crate::sysvol::throttle::{MemoryBudget, Reservation};
 
 /// A GPO that was read from a DC.
@@ -70,7 +70,7 @@ pub async fn read_gpo(
         session.directory().children(object.guid),
         wmi_filter(session, object)
     )?;
-    let mut live = assemble(session, object, children, wmi_filter, gpt);
+    let mut live = assemble(session, object, children, wmi_filter, gpt, &[]);
     live.snapshot
         .messages
         .extend(unread.map(|message| message.of_gpo(named(object))));
@@ -106,7 +106,7 @@ pub(crate) async fn read_in_part(
     };
     let ((gpt, unread), (children, unlisted), (wmi_filter, unread_filter)) =
         tokio::try_join!(gpt, children, wmi_filter(session, object))?;
-    let mut live = assemble(session, object, children, wmi_filter, gpt);
+    let mut live = assemble(session, object, children, wmi_filter, gpt, &unread);
     let files = unread
         .iter()
         .map(|(path, error)| unreadable(Severity::Warning, Code::UnreadableFile, path, error));
@@ -154,7 +154,14 @@ pub(crate) async fn read_surveyed(
     });
     let descriptor = unreadable_descriptor(&object.security_descriptor)
         .map(|message| message.of_gpo(named(object)));
-    let mut live = assemble(session, object, record.children, record.wmi_link, gpt);
+    let mut live = assemble(
+        session,
+        object,
+        record.children,
+        record.wmi_link,
+        gpt,
+        &unread,
+    );
     live.snapshot
         .messages
         .extend(unreadable.chain(descriptor).chain(record.messages));
@@ -309,13 +316,14 @@ fn refuse_mismatch(object: &GpoObject, domain: &DomainName) -> Result<()> {
     ))
 }
 
-/// Both halves as one snapshot.
+/// Both halves as one snapshot, without what is `unread` below the folder.
 fn assemble(
     session: &DomainSession,
     object: &GpoObject,
     children: Vec<DirectoryObject>,
     wmi_filter: Option<WmiFilterLink>,
     gpt: Option<Gpt>,
+    unread: &[(RelPath, Error)],
 ) -> LiveGpo {
     let info = session.info();
     let mut messages = Vec::new();
@@ -336,7 +344,9 @@ fn assemble(
     let sysvol_version = gpt_ini
         .as_ref()
         .and_then(|bytes| crate::formats::gpt_ini::read_version(bytes).ok().flatten());
-    if sysvol_version != object.version && object.may_read("versionNumber") {
+    let is_comparable =
+        object.may_read("versionNumber") && !is_gpt_ini_unread(unread.iter().map(|(path, _)| path));
+    if is_comparable && sysvol_version != object.version {
         messages.push(StatusMessage::warning(
             Code::VersionMismatch,
             format!(

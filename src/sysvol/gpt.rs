@@ -69,6 +69,12 @@ pub struct Readable {
     pub reserved: Option<Reservation>,
 }
 
+/// Whether GPT.INI, or the listing that would show it, is among what was not read.
+pub(crate) fn is_gpt_ini_unread<'a>(unread: impl IntoIterator<Item = &'a RelPath>) -> bool {
+    let mut unread = unread.into_iter();
+    unread.any(|path| path.is_root() || path.is("gpt.ini"))
+}
+
 /// As [`read_gpt`], but a file or folder below the GPO's own that the server does not return does not affect the others: it is
 /// missing from the tree, and returned with the reason. Of two entries whose names differ only in case, the second is treated
 /// like this, with everything in it. No file is read before the memory budget admits all of them.

@@ -92,8 +92,7 @@ impl Folder {
 
     /// Whether GPT.INI, or the listing that would show it, was not read.
     pub fn has_unread_gpt_ini(&self) -> bool {
-        let mut unread = self.unread.iter();
-        unread.any(|path| path.is_root() || path.is("gpt.ini"))
+        gpt::is_gpt_ini_unread(&self.unread)
     }
 }
 
