@@ -139,8 +139,8 @@ impl RollbackReport {
 impl Undo<'_> {
     /// Undoes `changes` in reverse order, but the entries of the GPO's folder first, and the version at the end. Each inverse compares
     /// with the present state, so it is right for a change that was announced and never made. Continues after an error, so that as
-    /// much as possible is undone; but while a client has an entry open that would be restored, nothing is, and no client finds a
-    /// part of the old settings under the new version.
+    /// much as possible is undone; but while a client has an entry open that would be restored, or SYSVOL does not answer, nothing is, and no client
+    /// finds a part of the old settings under the new version.
     ///
     /// # Errors
     /// `Incomplete`, with all changes by somebody else and the first error.
@@ -154,7 +154,7 @@ impl Undo<'_> {
         let mut report = RollbackReport::default();
         if let Some(last) = changes.iter().rev().find(|change| is_switch(change)) {
             match self.switch_all_back(changes, &mut report).await {
-                Err(error) if error.kind() == ErrorKind::InUse => {
+                Err(error) if entries::keeps_the_new(&error) => {
                     report.note(last, Err(error));
                     return Err(report.into_error());
                 }

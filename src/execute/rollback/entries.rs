@@ -7,7 +7,7 @@ use tokio::sync::Mutex;
 
 use super::{RollbackReport, Undo};
 use crate::domain::sysvol::{Sysvol, SysvolPath};
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::execute::journal::Inverse;
 use crate::execute::stage::{entry_hashes, hashes_below, remove_tree};
 use crate::plan::gpo::tree_hashes;
@@ -51,12 +51,13 @@ impl Moved {
 }
 
 impl Undo<'_> {
-    /// Restores the previous entries under their live names. While a client has one of them open, none is restored; nor is one while
-    /// another operation has its own entries under live names, because it may find that it is too late, and rename back what it has
+    /// Restores the previous entries under their live names. While a client has one of them open, or SYSVOL does not answer, none is
+    /// restored; nor is one while another operation has its own entries under live names, because it may find that it is too late, and rename back what it has
     /// renamed, which are those of this operation. Found by two imports in the domain in memory.
     ///
     /// # Errors
-    /// `InUse` when a client still has one of them open; otherwise the first error, after the others were restored.
+    /// `InUse` when a client still has one of them open, `Connect` when SYSVOL does not answer; otherwise the first error, after the
+    /// others were restored.
     pub(super) async fn switch_all_back(
         &self,
         changes: &[Inverse],
@@ -136,7 +137,7 @@ impl Undo<'_> {
                 Err(error) => Err(error),
             };
             match outcome {
-                Err(error) if error.kind() == ErrorKind::InUse => {
+                Err(error) if keeps_the_new(&error) => {
                     let made = std::mem::take(&mut *made.lock().await);
                     self.take_back(made).await;
                     return Err(error);
@@ -239,6 +240,13 @@ impl Undo<'_> {
             }
         }
     }
+}
+
+/// Whether the entries of the operation stay live, all of them, after this error: what comes after them in a roll-back would make a
+/// mixture of the two policies. Found by one changed bit in the read-back: it ended the connection of SMB, the attributes were restored
+/// over that of LDAP, and clients found the old extensions with the new files and the new version.
+pub(super) fn keeps_the_new(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::InUse | ErrorKind::Connect)
 }
 
 /// Whether what is under a live name is the former entry, whatever somebody else has changed in it since, and not the new one. Only what
