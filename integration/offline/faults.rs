@@ -7,6 +7,7 @@ mod interrupted_twice;
 pub mod kills;
 mod local_disk;
 mod mixtures;
+mod one_half_lost;
 mod open_files;
 mod other_admin;
 mod pretended;
@@ -127,6 +128,32 @@ another_administrator! {
     undo_of_unlink_filter: UnlinkFilter, true;
     undo_of_repair: Repair, true;
     undo_of_repair_gpt_ini: RepairGptIni, true;
+}
+
+macro_rules! one_half_is_lost {
+    ($($name:ident: $verb:ident, $undo:literal;)*) => {
+        mod one_half_is_lost {
+            use super::*;
+            $(
+                #[tokio::test(start_paused = true)]
+                async fn $name() {
+                    one_half_lost::sweep(Verb::$verb, $undo).await;
+                }
+            )*
+        }
+    };
+}
+
+one_half_is_lost! {
+    create: Create, false;
+    import: Import, false;
+    delete: Delete, false;
+    restore: Restore, false;
+    restore_deleted: RestoreDeleted, false;
+    copy_within: CopyWithin, false;
+    repair: Repair, false;
+    undo_of_import: Import, true;
+    undo_of_delete: Delete, true;
 }
 
 macro_rules! a_server_that_pretends {

@@ -84,6 +84,9 @@ pub enum Fault {
     Fail(When),
     /// The connection is lost for good: this call and all later ones fail.
     Disconnect(When),
+    /// The connection to the half of this call is lost for good: this call and all later ones of that half fail, and the other
+    /// half works.
+    DisconnectHalf(When),
     /// The client is killed: this call and all later ones never return, and [`Faults::killed`] does. The test then drops the
     /// future of the client.
     Kill(When),
@@ -109,6 +112,7 @@ impl fmt::Debug for Fault {
         match self {
             Self::Fail(when) => write!(f, "Fail({when:?})"),
             Self::Disconnect(when) => write!(f, "Disconnect({when:?})"),
+            Self::DisconnectHalf(when) => write!(f, "DisconnectHalf({when:?})"),
             Self::Kill(when) => write!(f, "Kill({when:?})"),
             Self::Hang => f.write_str("Hang"),
             Self::Refuse => f.write_str("Refuse"),
@@ -183,6 +187,7 @@ struct State {
 #[derive(Clone, Copy, PartialEq)]
 enum Connection {
     Open,
+    HalfLost(Half),
     Lost,
     Killed,
 }
@@ -258,18 +263,20 @@ impl Faults {
         call: Call,
         real: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
-        let (fault, timeout, observer) = {
+        let (fault, timeout, observer, half) = {
             let mut state = self.state();
             let observer = state.observer.clone().filter(|_| call.writes);
             let observer = observer.map(|observer| (observer, call.clone()));
+            let half = call.half;
             state.calls.push(call);
             let number = state.calls.len();
             let fault = match state.connection {
-                Connection::Open => state.faults.remove(&number),
+                Connection::HalfLost(lost) if lost == half => Some(Fault::Fail(When::Before)),
+                Connection::Open | Connection::HalfLost(_) => state.faults.remove(&number),
                 Connection::Lost => Some(Fault::Fail(When::Before)),
                 Connection::Killed => Some(Fault::Kill(When::Before)),
             };
-            (fault, state.timeout, observer)
+            (fault, state.timeout, observer, half)
         };
         let real = async {
             let outcome = real.await;
@@ -295,6 +302,11 @@ impl Faults {
             }
             Some(Fault::Disconnect(when)) => {
                 self.state().connection = Connection::Lost;
+                lose_answer(when, real).await;
+                Err(CallFailure::ConnectionLost.into())
+            }
+            Some(Fault::DisconnectHalf(when)) => {
+                self.state().connection = Connection::HalfLost(half);
                 lose_answer(when, real).await;
                 Err(CallFailure::ConnectionLost.into())
             }

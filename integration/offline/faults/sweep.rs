@@ -21,7 +21,7 @@ use gpoctl::testing::sysvol::SysvolSnapshot;
 use gpoctl::plan::{Mode, Plan};
 
 use super::case::{Case, Verb, gpo_of, guid, in_memory, run};
-use super::client_view::{Client, View, view_of};
+use super::client_view::{Client, View, mixture, view_of};
 
 /// The state of a domain.
 #[derive(PartialEq, Clone)]
@@ -283,8 +283,14 @@ impl Trial {
         (!fits).then(|| format!("the operation is {state} in its journal"))
     }
 
+    /// What is wrong with what a client reads that comes when gpoctl has ended, and has not looked before.
+    fn mixture_that_is_left(&self, domain: &MemoryDomain) -> Option<String> {
+        let now = view_of(domain, gpo_of(&self.planned));
+        mixture(&self.views.0, &self.views.1, &self.views.0, &now, true)
+    }
+
     /// One point of the sweep: what is wrong with it, if anything.
-    async fn point(&self, number: usize, fault: Fault) -> Option<String> {
+    pub async fn point(&self, number: usize, fault: Fault) -> Option<String> {
         let name = format!("{fault:?} at {number}, {}", self.calls[number - 1]);
         let is_refusal = matches!(fault, Fault::Refuse);
         let (domain, folder) = (self.case.domain.copy(), in_memory());
@@ -299,6 +305,9 @@ impl Trial {
         let mixtures = client.mixtures();
         if !mixtures.is_empty() {
             return Some(format!("{name}: {ended}: {mixtures:#?}"));
+        }
+        if let Some(mixture) = self.mixture_that_is_left(&domain) {
+            return Some(format!("{name}: {ended}: is left: {mixture}"));
         }
         let state = State::of(&domain);
         let is_old = state == self.old || state.is_raised(&domain, &self.gpos(), &self.old);
