@@ -50,7 +50,7 @@ impl Run<'_> {
                     Code::PermissionsNotLast,
                     format!("not all of the final permissions could be set, so this account keeps some of its rights: {error}"),
                 )
-                .with_hint("set them in GPMC, or with samba-tool dsacl and samba-tool ntacl sysvolreset"),
+                .with_hint("set them in GPMC, or with samba-tool dsacl, and then run gpoctl check --fix as an administrator"),
             );
         }
     }

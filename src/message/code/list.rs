@@ -368,7 +368,7 @@ codes! {
         "correct the line";
     ObjectEntriesRefused "object-entries-refused" [Info, Warning]
         "this version of Samba refuses object entries in the permissions of files",
-        "run gpoctl check --all --fix, or samba-tool ntacl sysvolreset on the domain controller";
+        "run gpoctl check --all --fix";
     OddPolicyFolder "odd-policy-folder" [Warning]
         "SYSVOL contains a policy folder that does not belong to any GPO",
         "compare it with the folder of the GPO, then remove it by hand";
