@@ -1,6 +1,7 @@
 //! Changes of single values: made by compare-and-swap, and compared before, after and when they are rolled back.
 
 use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
 
 use crate::domain::sysvol::{SysvolPath, SysvolRead};
 use crate::error::{Error, ErrorKind, Remedy, Result};
@@ -41,7 +42,7 @@ pub(super) fn object_entries_refused() -> StatusMessage {
         Code::ObjectEntriesRefused,
         "this version of Samba refuses object entries in the permissions of files, so they were set without them",
     )
-    .with_hint("an earlier version stored them on other files; gpoctl check --all --fix removes them, as does samba-tool ntacl sysvolreset on the domain controller")
+    .with_hint("an earlier version stored them on other files; gpoctl check --all --fix removes them")
 }
 
 /// Refuses a change whose old state does not exist any more.
@@ -378,9 +379,15 @@ async fn difference(
         ValueChange::Descriptors { guid, entries } => {
             let sysvol = session.sysvol();
             let forms = FileForms::of(session, *guid).await?;
-            for entry in entries {
-                let path = SysvolPath::in_gpo(&session.info().dns_domain, *guid, &entry.path);
-                let found = sysvol.security_descriptor(&path).await?;
+            let mut found = stream::iter(entries)
+                .map(|entry| async move {
+                    let path = SysvolPath::in_gpo(&session.info().dns_domain, *guid, &entry.path);
+                    let found = sysvol.security_descriptor(&path).await;
+                    (entry, path, found)
+                })
+                .buffered(sysvol.concurrency().max(1));
+            while let Some((entry, path, found)) = found.next().await {
+                let found = found?;
                 let wanted = match moment {
                     Moment::Before | Moment::Undone => &entry.old,
                     Moment::After => &entry.new,

@@ -2,6 +2,8 @@
 //! administrator may set the permissions of files.
 
 use super::findings::counted;
+use futures_util::{StreamExt as _, stream};
+
 use crate::domain::sysvol::SysvolPath;
 use crate::error::Result;
 use crate::execute::rights::granted;
@@ -58,12 +60,17 @@ async fn denied(change: &mut ValueChange, session: &DomainSession) -> Result<Opt
         ValueChange::Descriptors { guid, entries } => {
             let mut denied = 0_usize;
             let mut permitted = Vec::new();
-            for entry in std::mem::take(entries) {
-                match may_set(session, *guid, &entry).await? {
+            let (gpo, taken) = (*guid, std::mem::take(entries));
+            let mut judged = stream::iter(taken)
+                .map(|entry| async move { (may_set(session, gpo, &entry).await, entry) })
+                .buffered(session.sysvol().concurrency().max(1));
+            while let Some((may, entry)) = judged.next().await {
+                match may? {
                     true => permitted.push(entry),
                     false => denied += 1,
                 }
             }
+            drop(judged);
             *entries = permitted;
             (denied > 0).then(|| format!("set the permissions of {} on SYSVOL", counted(denied)))
         }

@@ -4,6 +4,8 @@
 //! No repair changes what a GPO sets. A version is only increased, an extension list keeps its extensions, permissions on
 //! SYSVOL are derived from the directory. A GPO with a path to another folder is not changed.
 
+use std::collections::HashSet;
+
 use super::facts::{Facts, Folder};
 use super::findings::{Permissions, counted, sysvol_version};
 use super::{Checked, Report};
@@ -176,7 +178,7 @@ fn permissions(facts: &Facts, folder: &Folder, found: &Permissions, list: &mut P
     let Ok(new) = found.wanted.to_bytes() else {
         return;
     };
-    let wrong = &found.wrong;
+    let wrong: HashSet<&String> = found.wrong.iter().collect();
     let entries: Vec<DescriptorSwap> = folder
         .descriptors
         .values()
