@@ -86,7 +86,7 @@ pub(super) async fn run(args: ApplyArgs, ui: &Ui) -> Result<u8> {
         // It was saved without an answer to this.
         accept_default_gpos: Some(args.yes || args.expect.is_some()),
     };
-    finish(&domain, &plan, &writing, &ui.control(), ui).await
+    finish(&domain, plan, &writing, &ui.control(), ui).await
 }
 
 /// Applies a plan and shows the result.

@@ -142,8 +142,9 @@ pub(super) async fn run(args: CheckArgs, ui: &Ui) -> Result<u8> {
                 ui.say("which permissions this server accepts was not tried, so there may be more to repair");
             }
         }
-        let status = finish(writer, &list, &args.writing, &ui.control(), ui).await?;
-        if status != 0 || args.writing.only_shows() || list.changes.is_empty() {
+        let is_done = args.writing.only_shows() || list.changes.is_empty();
+        let status = finish(writer, list, &args.writing, &ui.control(), ui).await?;
+        if status != 0 || is_done {
             return Ok(status.max(exit_status(report.worst())));
         }
         let gpo = match &gpo {

@@ -74,13 +74,12 @@ pub(super) async fn run(args: CopyArgs, ui: &Ui) -> Result<u8> {
     };
     let object = from.directory().find_gpo(&args.gpo).await?;
     let control = ui.control();
-    let mut plan = plan(&from, &object, to.session(), &options, &control)
+    let plan = plan(&from, &object, to.session(), &options, &control)
         .await
         .map_err(hints::completed)?;
-    hints::complete_plan(&mut plan);
     let writing = WritingArgs {
         accept_permissions: args.accept_permissions,
         ..args.writing
     };
-    finish(&to, &plan, &writing, &control, ui).await
+    finish(&to, plan, &writing, &control, ui).await
 }

@@ -3,7 +3,6 @@
 use clap::Args;
 
 use super::connection::ConnectionArgs;
-use super::hints;
 use super::ui::Ui;
 use super::writing::{WritingArgs, finish};
 use crate::error::Result;
@@ -31,7 +30,6 @@ pub(super) async fn run(args: CreateArgs, ui: &Ui) -> Result<u8> {
     let domain = args.connection.connect_writer().await?;
     let session = domain.session();
     let control = ui.control();
-    let mut plan = plan(session, &args.name).await?;
-    hints::complete_plan(&mut plan);
-    finish(&domain, &plan, &args.writing, &control, ui).await
+    let plan = plan(session, &args.name).await?;
+    finish(&domain, plan, &args.writing, &control, ui).await
 }

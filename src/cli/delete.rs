@@ -37,5 +37,5 @@ pub(super) async fn run(args: DeleteArgs, ui: &Ui) -> Result<u8> {
     let object = session.directory().find_gpo(&args.gpo).await?;
     let control = ui.control();
     let plan = plan(session, &object, args.keep_links, &control).await?;
-    finish(&domain, &plan, &args.writing, &control, ui).await
+    finish(&domain, plan, &args.writing, &control, ui).await
 }

@@ -268,11 +268,9 @@ fn hint(message: &StatusMessage) -> Option<Cow<'static, str>> {
         }
         Code::FunctionalityVersion => "gpoctl check --fix sets it to 2",
         Code::ExtensionsCase | Code::ExtensionsOrder => "gpoctl check --fix sorts it",
-        Code::DescriptorDiffers => {
-            "gpoctl check --fix sets them, like samba-tool ntacl sysvolreset or GPMC"
-        }
+        Code::DescriptorDiffers => "gpoctl check --fix sets them",
         Code::MixedPermissions => {
-            "either these or those of the default GPOs are outdated: gpoctl check --all --fix tries which ones this server accepts, and sets them everywhere; with --dry-run or --plan-out it does not try"
+            "gpoctl check --all --fix tries which permissions this server accepts, and sets these everywhere; with --dry-run or --plan-out it does not try"
         }
         Code::LeftoverStaging => {
             let operations = Journal::default_root().and_then(|root| list(&root));

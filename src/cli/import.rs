@@ -83,9 +83,8 @@ pub(super) async fn run(args: ImportArgs, ui: &Ui) -> Result<u8> {
         Err(error) => return Err(error),
     };
     let control = ui.control();
-    let mut plan = plan(session, &stored, &target, &options, &control)
+    let plan = plan(session, &stored, &target, &options, &control)
         .await
         .map_err(hints::completed)?;
-    hints::complete_plan(&mut plan);
-    finish(&domain, &plan, &args.writing, &control, ui).await
+    finish(&domain, plan, &args.writing, &control, ui).await
 }

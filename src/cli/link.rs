@@ -196,7 +196,7 @@ async fn set(args: SetArgs, ui: &Ui) -> Result<u8> {
         let session = domain.session();
         let som = session.directory().find_som(&args.target).await?;
         let list = plan_inheritance(&session.info().dns_domain, &som, answer.is_yes())?;
-        return finish(&domain, &list, &args.writing, &ui.control(), ui).await;
+        return finish(&domain, list, &args.writing, &ui.control(), ui).await;
     }
     let edit = LinkEdit::Set {
         order: args.order,
@@ -247,7 +247,7 @@ async fn change(
         }
         (found, _) => plan(&info.dns_domain, &som, &found?, edit)?,
     };
-    finish(&domain, &list, writing, &ui.control(), ui).await
+    finish(&domain, list, writing, &ui.control(), ui).await
 }
 
 async fn list(args: ListArgs, ui: &Ui) -> Result<u8> {

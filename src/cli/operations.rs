@@ -260,7 +260,7 @@ async fn run_undo(args: UndoArgs, ui: &Ui) -> Result<u8> {
                 accept_permissions: args.accept_permissions || new.is_empty(),
                 ..args.writing.clone()
             };
-            finish(&domain, &plan, &writing, &control, ui).await
+            finish(&domain, *plan, &writing, &control, ui).await
         }
         Undoing::RollBack(parts) => {
             if !ui.is_json() {

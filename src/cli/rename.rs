@@ -35,5 +35,5 @@ pub(super) async fn run(args: RenameArgs, ui: &Ui) -> Result<u8> {
     let object = session.directory().find_gpo(&args.gpo).await?;
     let control = ui.control();
     let plan = plan(session, &object, &args.name, &control).await?;
-    finish(&domain, &plan, &args.writing, &control, ui).await
+    finish(&domain, plan, &args.writing, &control, ui).await
 }

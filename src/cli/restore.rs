@@ -3,7 +3,6 @@
 use clap::Args;
 
 use super::connection::ConnectionArgs;
-use super::hints;
 use super::ui::Ui;
 use super::writing::{BackupArg, WritingArgs, finish};
 use crate::error::Result;
@@ -56,11 +55,10 @@ pub(super) async fn run(args: RestoreArgs, ui: &Ui) -> Result<u8> {
         accept_damaged: args.accept_damaged,
     };
     let control = ui.control();
-    let mut plan = plan(session, &stored, &options, &control).await?;
-    hints::complete_plan(&mut plan);
+    let plan = plan(session, &stored, &options, &control).await?;
     let writing = WritingArgs {
         accept_permissions: args.accept_permissions,
         ..args.writing
     };
-    finish(&domain, &plan, &writing, &control, ui).await
+    finish(&domain, plan, &writing, &control, ui).await
 }

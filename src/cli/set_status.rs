@@ -56,5 +56,5 @@ pub(super) async fn run(args: SetStatusArgs, ui: &Ui) -> Result<u8> {
         return Ok(0);
     }
     let plan = plan(session, &object, status, &control).await?;
-    finish(&domain, &plan, &args.writing, &control, ui).await
+    finish(&domain, plan, &args.writing, &control, ui).await
 }

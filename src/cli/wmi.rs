@@ -345,7 +345,7 @@ async fn import(args: ImportArgs, ui: &Ui) -> Result<u8> {
     };
     let container = directory.wmi_container();
     let list = plan_import(session.info(), &container, &existing, &file, if_exists)?;
-    finish(&domain, &list, &args.writing, &ui.control(), ui).await
+    finish(&domain, list, &args.writing, &ui.control(), ui).await
 }
 
 async fn link(args: LinkArgs, ui: &Ui) -> Result<u8> {
@@ -357,7 +357,7 @@ async fn link(args: LinkArgs, ui: &Ui) -> Result<u8> {
         None => None,
     };
     let list = plan_link(&session.info().dns_domain, &gpo, filter.as_ref())?;
-    finish(&domain, &list, &args.writing, &ui.control(), ui).await
+    finish(&domain, list, &args.writing, &ui.control(), ui).await
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::hints;
 use super::permissions::{self, Names};
 use super::ui::Ui;
 use crate::backup::StoredBackup;
@@ -15,6 +16,7 @@ use crate::model::guid::Guid;
 use crate::model::well_known::DEFAULT_GPOS;
 use crate::plan::Plan;
 use crate::plan::gpo::{GpoPlan, sha256};
+use crate::plan::inherited_permissions::for_this_client;
 use crate::plan::permissions::changes;
 use crate::progress::Control;
 use crate::session::DomainWriter;
@@ -165,11 +167,14 @@ pub(super) async fn read_backup(spec: String, folder: Option<PathBuf>) -> Result
 /// Shows a plan, and then saves it, stops, or asks and applies it, as the options require.
 pub(super) async fn finish(
     domain: &DomainWriter,
-    plan: &Plan,
+    mut plan: Plan,
     writing: &WritingArgs,
     control: &Control,
     ui: &Ui,
 ) -> Result<u8> {
+    for_this_client(&mut plan, domain.session());
+    hints::complete_plan(&mut plan);
+    let plan = &plan;
     let names = permissions::names(domain.session(), plan).await;
     let outside = permissions::outside_lines(domain.session(), plan, &names);
     if !ui.is_json() {

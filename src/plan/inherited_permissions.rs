@@ -3,6 +3,8 @@
 
 use super::folder_rights::derived_descriptor;
 use super::gpo::{GpoPlan, Step};
+use super::values::ValueChange;
+use super::{Change, Plan};
 use crate::message::{Code, StatusMessage};
 use crate::model::guid::Guid;
 use crate::model::security_descriptor::FileEntries;
@@ -25,6 +27,50 @@ pub(crate) fn descriptors_not_set(
         return None;
     };
     Some(StatusMessage::warning(Code::DescriptorsNotSet, text))
+}
+
+/// Makes the plan say what this session's SMB client does: a saved plan may have been made with another one.
+pub(crate) fn for_this_client(plan: &mut Plan, session: &DomainSession) {
+    let is_it = |message: &StatusMessage| message.code == Code::DescriptorsNotSet;
+    if session.sysvol().has_exact_descriptors() {
+        plan.messages.retain(|message| !is_it(message));
+    }
+    let mut files = Vec::new();
+    for change in &mut plan.changes {
+        match change {
+            Change::Gpo(gpo) if session.sysvol().has_exact_descriptors() => {
+                gpo.messages.retain(|message| !is_it(message));
+            }
+            Change::Gpo(gpo) if writes_files(gpo) && !gpo.messages.iter().any(is_it) => {
+                let message = descriptors_not_set(session, gpo);
+                gpo.messages.extend(message);
+            }
+            Change::Value(planned) => {
+                if let ValueChange::GptIni {
+                    guid,
+                    descriptor: Some(_),
+                    ..
+                } = &planned.change
+                {
+                    files.push(descriptor_of_file_not_set(*guid));
+                }
+            }
+            Change::Gpo(_) => {}
+        }
+    }
+    if session.info().is_samba() && !session.sysvol().has_exact_descriptors() {
+        files.retain(|message| !plan.messages.contains(message));
+        plan.messages.extend(files);
+    }
+}
+
+fn writes_files(plan: &GpoPlan) -> bool {
+    plan.steps.iter().any(|step| {
+        matches!(
+            step,
+            Step::CreateGpo { .. } | Step::StageFiles { .. } | Step::WriteGptIni { .. }
+        )
+    })
 }
 
 /// The warning when the permissions that the GPO will have deny after they allow.
@@ -80,4 +126,68 @@ const ON_SAMBA: &str = "this SMB client cannot write security descriptors, so ne
 /// The same for a repair that writes a file of this GPO on Samba.
 pub(crate) fn descriptor_of_file_not_set(guid: Guid) -> StatusMessage {
     StatusMessage::warning(Code::DescriptorsNotSet, ON_SAMBA).of_gpo(guid.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::operations::{create, rename};
+    use crate::session::DomainWriter;
+    use crate::testing::domain::MemoryDomain;
+    use crate::testing::sysvol::{SysvolClientKind, SysvolLogin};
+
+    async fn connect(domain: &MemoryDomain, kind: SysvolClientKind) -> DomainWriter {
+        let account = "Administrator";
+        let sids = domain.directory().sids(account).unwrap();
+        let login = SysvolLogin::new(sids[0].clone(), sids[1].clone(), sids[2..].to_vec());
+        let directory = domain.directory().connect(account).unwrap();
+        let sysvol = domain.sysvol().connect_as(login, kind);
+        DomainWriter::from_ports(Arc::new(directory), Arc::new(sysvol))
+            .await
+            .unwrap()
+    }
+
+    /// How often the plan says that permissions are not set, when it is applied with this client.
+    fn said(plan: &Plan, client: &DomainWriter) -> usize {
+        let mut plan = plan.clone();
+        for_this_client(&mut plan, client.session());
+        for_this_client(&mut plan, client.session());
+        let is_it = |it: &&StatusMessage| it.code == Code::DescriptorsNotSet;
+        plan.findings().filter(is_it).count()
+    }
+
+    #[tokio::test]
+    async fn a_saved_plan_says_what_the_client_that_applies_it_does() {
+        let domain = MemoryDomain::new("src.test").unwrap();
+        let exact = connect(&domain, SysvolClientKind::Smb2).await;
+        let other = connect(&domain, SysvolClientKind::Libsmbclient).await;
+        let of_exact = create::plan(exact.session(), "New").await.unwrap();
+        let of_other = create::plan(other.session(), "New").await.unwrap();
+        let counts = [&of_exact, &of_other].map(|plan| [said(plan, &exact), said(plan, &other)]);
+        assert_eq!(counts, [[0, 1], [0, 1]]);
+        let gpos = exact.session().directory().gpos().await.unwrap();
+        let control = crate::progress::Control::default();
+        let renamed = rename::plan(exact.session(), &gpos[0], "Other", &control);
+        assert_eq!(said(&renamed.await.unwrap(), &other), 0);
+    }
+
+    #[tokio::test]
+    async fn so_does_a_saved_repair() {
+        let domain = MemoryDomain::new("src.test").unwrap();
+        let exact = connect(&domain, SysvolClientKind::Smb2).await;
+        let other = connect(&domain, SysvolClientKind::Libsmbclient).await;
+        let mut plan = Plan::new("repair", &exact.session().info().dns_domain);
+        plan.push(
+            ValueChange::GptIni {
+                guid: crate::model::well_known::DEFAULT_GPOS[0],
+                old: None,
+                new: None,
+                descriptor: Some(crate::plan::gpo::FileContent(bytes::Bytes::new())),
+            },
+            Vec::new(),
+        );
+        assert_eq!([said(&plan, &exact), said(&plan, &other)], [0, 1]);
+    }
 }
