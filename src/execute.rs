@@ -23,6 +23,7 @@ mod safety_backup;
 pub(crate) mod stage;
 mod switch;
 mod unfinished;
+pub(crate) mod value_rights;
 mod values;
 mod waiting;
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use bytes::Bytes;
 use gpoctl::ErrorKind;
 use gpoctl::backup::StoredBackup;
-use gpoctl::execute::{ApplyOptions, OperationResult, OverallStatus, apply};
+use gpoctl::execute::{ApplyOptions, OperationResult, OverallStatus, apply, journal};
 use gpoctl::formats::gpt_ini;
 use gpoctl::model::backup_context::BackupContext;
 use gpoctl::model::directory_object::{AttributeValues, DirectoryAttribute, DirectoryObject};
@@ -16,9 +16,11 @@ use gpoctl::model::guid::Guid;
 use gpoctl::model::snapshot::GpoSnapshot;
 use gpoctl::model::version::GpoVersion;
 use gpoctl::operations::import::{ImportOptions, ImportTarget};
+use gpoctl::operations::link::LinkEdit;
 use gpoctl::operations::restore::{self, RestoreOptions};
 use gpoctl::operations::set_status::Status;
-use gpoctl::operations::{create, delete, import, link, rename, set_status};
+use gpoctl::operations::wmi::IfExists;
+use gpoctl::operations::{create, delete, import, link, rename, set_status, wmi};
 use gpoctl::plan::{Change, Plan};
 use gpoctl::progress::Control;
 use gpoctl::session::DomainWriter;
@@ -26,7 +28,7 @@ use gpoctl::testing::domain::MemoryDomain;
 use gpoctl::testing::faults::{Faults, Half};
 
 use crate::faults;
-use crate::faults::case::{Case, Verb};
+use crate::faults::case::{Case, Verb, filter_file};
 
 const SCRIPTS: &str =
     "[{42B5FAAE-6536-11D2-AE5A-0000F87571E3}{40B6664F-4972-11D1-A7CA-0000F87571E3}]";
@@ -281,6 +283,33 @@ async fn an_account_without_rights_is_refused_before_anything_is_written() {
         .await
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+    let domain = &session.info().dns_domain;
+    let som = session.directory().som(&staff).await.unwrap();
+    let edit = LinkEdit::Add {
+        order: None,
+        enforced: false,
+        disabled: false,
+    };
+    let (container, file) = (session.directory().wmi_container(), filter_file("Tablets"));
+    let filter = wmi::plan_import(session.info(), &container, &[], &file, IfExists::Refuse);
+    let refused = [
+        (
+            link::plan(domain, &som, &object, edit).unwrap(),
+            "write gPLink of OU=Staff",
+        ),
+        (
+            link::plan_inheritance(domain, &som, true).unwrap(),
+            "write gPOptions of OU=Staff",
+        ),
+        (filter.unwrap(), "create WMI filters"),
+    ];
+    let options = ApplyOptions::in_folder(setting.folder.path().join("of alice"));
+    for (plan, what) in refused {
+        let error = apply(&alice, &plan, &options).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+        assert!(error.to_string().contains(what), "{error}");
+        assert!(journal::list(&options.journal_root).unwrap().is_empty());
+    }
     assert!(faults.calls().iter().all(|call| !call.writes));
     assert_eq!(memory.snapshot(), before.0);
     assert_eq!(setting.domain.sysvol().snapshot(), before.1);

@@ -8,6 +8,7 @@ use super::rollback::{RolledBack, Undo};
 use super::run::{Leftovers, Run};
 use super::safety_backup::save_safety_backup;
 use super::stage::StagingArea;
+use super::value_rights::refuse_denied;
 use super::values::{self, entries_left_out};
 use super::waiting::PatientDomain;
 use super::{
@@ -79,9 +80,13 @@ impl<'a> Execution<'a> {
                 Change::Gpo(gpo) => GpoPart::prepare(domain, &plan.operation_id, gpo, control)
                     .await
                     .map(|part| Part::Gpo(Box::new(part))),
-                Change::Value(value) => values::refuse_changed(domain, &value.change)
-                    .await
-                    .map(|()| Part::Value(value)),
+                Change::Value(value) => {
+                    let refused = async {
+                        values::refuse_changed(domain, &value.change).await?;
+                        refuse_denied(domain.session(), &value.change).await
+                    };
+                    refused.await.map(|()| Part::Value(value))
+                }
             };
             match part {
                 Err(error) if plan.mode == Mode::ObjectByObject => {

@@ -10,6 +10,7 @@ mod not_put_back;
 
 pub(crate) use description::filter_lines;
 pub(crate) use names::ObjectNames;
+pub(crate) use not_put_back::files_and_folders;
 
 use serde::{Deserialize, Serialize};
 

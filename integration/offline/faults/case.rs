@@ -434,7 +434,7 @@ fn backup_of(folder: &Path, content: &str) -> StoredBackup {
     backup(folder, &snapshot)
 }
 
-fn filter_file(name: &str) -> WmiFilterFile {
+pub fn filter_file(name: &str) -> WmiFilterFile {
     WmiFilterFile {
         name: name.to_owned(),
         description: "With a battery".to_owned(),

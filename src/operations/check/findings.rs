@@ -21,6 +21,7 @@ use crate::model::security_descriptor::{
 use crate::model::sid::Sid;
 use crate::model::version::GpoVersion;
 use crate::plan::inherited_permissions::{Written, refused_order};
+use crate::plan::values::files_and_folders;
 
 /// The RID of Domain Computers.
 const DOMAIN_COMPUTERS: u32 = 515;
@@ -318,7 +319,7 @@ fn descriptors(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
             Code::MixedPermissions,
             format!(
                 "the permissions of {other} of {} on SYSVOL are those of {than}",
-                counted(all)
+                files_and_folders(all)
             ),
         ));
     }
@@ -337,20 +338,12 @@ fn descriptors(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
             format!(
                 "the permissions of {} of {} on SYSVOL do not match those of the GPO, the first being {}",
                 wrong.len(),
-                counted(folder.descriptors.len()),
+                files_and_folders(folder.descriptors.len()),
                 path(first)
             ),
         )
         .at(Place::file(first.clone())),
     );
-}
-
-/// A number of files and folders.
-pub(super) fn counted(number: usize) -> String {
-    match number {
-        1 => "1 file or folder".to_owned(),
-        number => format!("{number} files and folders"),
-    }
 }
 
 /// The permissions of a GPO's files and folders, compared with those that are derived from the directory. A Samba domain controller

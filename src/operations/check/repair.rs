@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 
 use super::facts::{Facts, Folder};
-use super::findings::{Permissions, counted, sysvol_version};
+use super::findings::{Permissions, sysvol_version};
 use super::{Checked, Report};
 use crate::directory::{AttributeSwap, SwapAttribute};
 use crate::formats::gpt_ini;
@@ -18,7 +18,7 @@ use crate::model::version::GpoVersion;
 use crate::plan::Plan;
 use crate::plan::gpo::FileContent;
 use crate::plan::inherited_permissions::descriptor_of_file_not_set;
-use crate::plan::values::{DescriptorSwap, ObjectDn, ValueChange};
+use crate::plan::values::{DescriptorSwap, ObjectDn, ValueChange, files_and_folders};
 
 /// Plans the repair of what a report found, as far as that is safe.
 pub fn plan(report: &Report, domain: &DomainName) -> Plan {
@@ -195,7 +195,7 @@ fn permissions(facts: &Facts, folder: &Folder, found: &Permissions, list: &mut P
     let mut summary = vec![format!(
         "~ {}: permissions of {} on SYSVOL",
         named(facts),
-        counted(entries.len())
+        files_and_folders(entries.len())
     )];
     summary.extend(entries.iter().map(|entry| {
         if entry.path.is_root() {

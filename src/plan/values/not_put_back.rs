@@ -102,7 +102,7 @@ impl Plan {
                 Code::PermissionsNotPutBack,
                 format!(
                     "the permissions of {} of the GPO {guid} are left as they are: before, they had object entries, which this version of Samba does not store",
-                    files(count)
+                    files_and_folders(count)
                 ),
             )
             .with_hint("no action is needed; this server requires the present ones")
@@ -256,7 +256,7 @@ impl Plan {
                 Code::DenialRemoved,
                 format!(
                     "permissions are put back on {} of the GPO {guid} that do not deny what the permissions of the GPO deny",
-                    files(count)
+                    files_and_folders(count)
                 ),
             )
             .with_hint(Code::DenialRemoved.action())
@@ -364,7 +364,8 @@ fn leave_out_of(
 }
 
 /// A number of files and folders.
-fn files(count: usize) -> String {
+/// A number of files and folders.
+pub(crate) fn files_and_folders(count: usize) -> String {
     match count {
         1 => "1 file or folder".to_owned(),
         count => format!("{count} files and folders"),
