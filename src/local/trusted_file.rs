@@ -49,7 +49,53 @@ pub(crate) fn open(path: &Path, what: &str, readers: Readers) -> Result<File> {
         );
     }
     refuse_others(path, &metadata, what)?;
+    refuse_exchangeable(path, what)?;
     Ok(file)
+}
+
+/// Refuses a path that another user can make lead elsewhere: who owns a folder or a link on the way to a file, or can write in the
+/// folder, exchanges the file for another one of the caller's.
+///
+/// A folder in which everyone can write is safe where it keeps what others own there (sticky), as `/tmp` does. One that a group can
+/// write is left to root, or to the owner when it is the group of that user alone, which has the same number.
+///
+/// # Errors
+/// [`ErrorKind::Usage`].
+pub(crate) fn refuse_exchangeable(path: &Path, what: &str) -> Result<()> {
+    let refused = |at: &Path, why: &str| {
+        let text = format!(
+            "the {what} {} could be exchanged by another user, who {why} {}",
+            path.display(),
+            at.display()
+        );
+        Error::new(ErrorKind::Usage, text)
+            .with_hint("check its content and copy it to a folder that only you can change")
+    };
+    let unreadable = |cause| {
+        let text = format!("the {what} {} cannot be read", path.display());
+        Error::new(ErrorKind::Usage, text).with_source(cause)
+    };
+    let given = std::path::absolute(path).map_err(unreadable)?;
+    // With every link followed.
+    let real = std::fs::canonicalize(path).map_err(unreadable)?;
+    let own = rustix::process::geteuid().as_raw();
+    for way in [&given, &real] {
+        // The root folder belongs to whoever runs the system, whatever its number is in a container.
+        for at in way.ancestors().filter(|at| at.parent().is_some()) {
+            let metadata = std::fs::symlink_metadata(at).map_err(unreadable)?;
+            let (uid, mode) = (metadata.uid(), metadata.permissions().mode());
+            let is_step = metadata.is_symlink() || metadata.is_dir();
+            if is_step && uid != own && uid != 0 {
+                return Err(refused(at, "owns"));
+            }
+            let by_group = mode & 0o020 != 0 && uid != 0 && metadata.gid() != uid;
+            let keeps = mode & 0o1000 != 0;
+            if metadata.is_dir() && !keeps && (mode & 0o002 != 0 || by_group) {
+                return Err(refused(at, "can write in"));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a file or folder that another user owns or can write.
@@ -150,6 +196,49 @@ mod tests {
         }
         let error = read(file.path(), "plan", 16).unwrap_err();
         assert!(error.message().contains("another user"), "{error}");
+    }
+
+    #[test]
+    fn a_folder_in_which_others_can_write_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("inner");
+        std::fs::create_dir(&inner).unwrap();
+        let plan = inner.join("plan.json");
+        std::fs::write(&plan, "x").unwrap();
+        std::fs::set_permissions(&plan, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let linked = folder.path().join("linked.json");
+        std::os::unix::fs::symlink(&plan, &linked).unwrap();
+        for (at, mode, is_refused) in [
+            (&inner, 0o755, false),
+            (&inner, 0o777, true),
+            (&inner, 0o1777, false),
+            (&inner, 0o700, false),
+            (&folder.path().to_owned(), 0o777, true),
+            (&folder.path().to_owned(), 0o700, false),
+        ] {
+            std::fs::set_permissions(at, std::fs::Permissions::from_mode(mode)).unwrap();
+            for file in [&plan, &linked] {
+                let opened = read(file, "plan", 16);
+                assert_eq!(opened.is_err(), is_refused, "{mode:o}: {opened:?}");
+            }
+        }
+    }
+
+    #[test]
+    #[ignore = "needs root"]
+    fn folders_and_links_of_other_users_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = with_mode(0o600);
+        let linked = folder.path().join("plan.json");
+        std::os::unix::fs::symlink(file.path(), &linked).unwrap();
+        assert!(read(&linked, "plan", 16).is_ok());
+        std::os::unix::fs::lchown(&linked, Some(65_534), None).unwrap();
+        let error = read(&linked, "plan", 16).unwrap_err();
+        assert!(error.message().contains("who owns"), "{error}");
+        std::os::unix::fs::lchown(&linked, Some(0), None).unwrap();
+        std::os::unix::fs::chown(folder.path(), Some(65_534), None).unwrap();
+        let error = read(&linked, "plan", 16).unwrap_err();
+        assert!(error.message().contains("who owns"), "{error}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::backup::folder::Folder;
 use crate::error::{Error, ErrorKind, Result};
-use crate::local::trusted_file::refuse_others;
+use crate::local::trusted_file::{refuse_exchangeable, refuse_others};
 
 /// The name of any file of a journal in errors.
 const WHAT: &str = "file of a journal";
@@ -34,7 +34,11 @@ pub(super) fn open(root: &Path) -> Result<Option<Folder>> {
 /// Refuses a folder of journals in which another user can create or rename something.
 pub(super) fn refuse_shared(root: &Folder) -> Result<()> {
     if root.is_own().is_ok_and(|own| own) {
-        return Ok(());
+        return refuse_exchangeable(&root.path, "folder of the journals").map_err(|error| {
+            error
+                .with_kind(ErrorKind::Denied)
+                .with_hint("set XDG_STATE_HOME to a folder that only you can write to")
+        });
     }
     Err(Error::new(
         ErrorKind::Denied,
