@@ -6,7 +6,7 @@
 use std::ops::Deref;
 
 use super::directory_object::DirectoryObject;
-use super::dn::parse_single_rdn;
+use super::dn::{Rdn, escape_value, parse_single_rdn};
 use super::security_descriptor::{DaclState, SecurityDescriptor};
 
 /// A class of objects below a GPO, and its attributes.
@@ -145,6 +145,9 @@ pub enum ForbiddenReason {
     /// It is somewhere else.
     #[error("is not an object below CN=Machine or CN=User")]
     Place,
+    /// Its name, or that of an object above it, is one that a directory does not keep as it is.
+    #[error("has a name with control characters, or with blanks around it")]
+    Name,
     /// Its security descriptor cannot be read, or has no DACL and so would let everybody in.
     #[error("has a security descriptor without a readable DACL")]
     Descriptor,
@@ -157,13 +160,14 @@ pub enum ForbiddenReason {
 pub struct AllowedObject(DirectoryObject);
 
 impl AllowedObject {
-    /// Lets an object through whose class, attributes and place are those of the specifications.
+    /// Lets an object through whose class, attributes and place are those of the specifications. Its RDNs get the form in which they
+    /// are read from a directory, so that they can be compared: a backup may say `CN=#41` or `CN=a\2Cb`.
     ///
     /// # Errors
     /// [`ForbiddenObject`], which names the object and what is wrong with it.
     pub fn new(object: DirectoryObject) -> Result<Self, ForbiddenObject> {
         match reason_against(&object) {
-            None => Ok(Self(object)),
+            None => Ok(Self(in_written_form(object))),
             Some(reason) => Err(ForbiddenObject {
                 object: object.rdns.join(","),
                 reason,
@@ -223,6 +227,15 @@ fn reason_against(object: &DirectoryObject) -> Option<ForbiddenReason> {
     if !is_below_a_half(&object.rdns) {
         return Some(ForbiddenReason::Place);
     }
+    // An object that two domain controllers made at once has a line feed in its name [MS-ADTS 3.1.1.1.8].
+    let is_kept = |value: &str| {
+        let given = value.split_once("\nCNF:").map_or(value, |(given, _)| given);
+        value.trim() == value && !given.chars().any(char::is_control)
+    };
+    let mut names = object.rdns.iter().filter_map(|rdn| parse_single_rdn(rdn));
+    if names.any(|rdn| !is_kept(&rdn.value)) {
+        return Some(ForbiddenReason::Name);
+    }
     let Some(class) = CLASSES
         .iter()
         .find(|class| class.name.eq_ignore_ascii_case(&object.object_class))
@@ -251,6 +264,15 @@ fn reason_against(object: &DirectoryObject) -> Option<ForbiddenReason> {
         Some(bytes) if !readable(bytes) => Some(ForbiddenReason::Descriptor),
         _ => None,
     }
+}
+
+fn in_written_form(mut object: DirectoryObject) -> DirectoryObject {
+    for rdn in &mut object.rdns {
+        if let Some(Rdn { attribute, value }) = parse_single_rdn(rdn) {
+            *rdn = format!("{attribute}={}", escape_value(&value));
+        }
+    }
+    object
 }
 
 /// Whether these RDNs name an object below `CN=Machine` or `CN=User`, each of them a single `CN`.
@@ -373,6 +395,31 @@ mod tests {
             reason(object(BELOW, "container", &["msiFileList"])),
             ForbiddenReason::Attribute { .. }
         ));
+    }
+
+    #[test]
+    fn names_are_compared_in_the_form_of_the_directory() {
+        for (given, kept) in [
+            ("CN=#41", "CN=\\#41"),
+            ("cn=a\\2Cb", "cn=a\\,b"),
+            ("CN= a ", "CN=a"),
+            ("CN=a=b", "CN=a\\=b"),
+            ("CN=a\\0ACNF:1", "CN=a\\0ACNF:1"),
+            (
+                "CN={AAAAAAAA-0000-0000-0000-000000000000}",
+                "CN={AAAAAAAA-0000-0000-0000-000000000000}",
+            ),
+        ] {
+            let object = object(&[given, "CN=Machine"], "container", &[]);
+            assert_eq!(
+                AllowedObject::new(object).unwrap().rdns,
+                [kept, "CN=Machine"]
+            );
+        }
+        for given in ["CN=a\n", "CN=a\\ ", "CN=\\ a", "CN=a\tb"] {
+            let object = object(&[given, "CN=Machine"], "container", &[]);
+            assert_eq!(reason(object), ForbiddenReason::Name, "{given:?}");
+        }
     }
 
     #[test]
