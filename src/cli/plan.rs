@@ -67,7 +67,7 @@ fn title(plan: &Plan, gpo: &GpoPlan) -> String {
         .source
         .as_ref()
         .map(|source| {
-            let from = format!("from \"{}\" of {}", source.display_name, source.domain);
+            let from = format!("from {} of {}", quoted(&source.display_name), source.domain);
             match plan.said_by {
                 Some(who) => format!(" ({who}: {from}):"),
                 None => format!(" {from}:"),
@@ -75,16 +75,21 @@ fn title(plan: &Plan, gpo: &GpoPlan) -> String {
         })
         .unwrap_or_default();
     format!(
-        "{}{from} {} \"{}\" {} of {}",
+        "{}{from} {} {} {} of {}",
         match gpo.verb {
             Verb::SetStatus => "change the status of",
             other => other.as_str(),
         },
         if gpo.target.create { "new GPO" } else { "GPO" },
-        gpo.target.display_name,
+        quoted(&gpo.target.display_name),
         gpo.target.guid,
         gpo.target.domain,
     )
+}
+
+/// A name in quotes, out of which it cannot get.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\\\""))
 }
 
 /// What the plan changes of one GPO; `settings` is `None` where that is not known setting by setting.
@@ -413,4 +418,15 @@ fn show_step(ui: &Ui, step: &Step) {
 
 fn shown(value: &str) -> &str {
     if value.is_empty() { "none" } else { value }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_does_not_get_out_of_its_quotes() {
+        assert_eq!(quoted("Desks"), "\"Desks\"");
+        assert_eq!(quoted("A\" of x): GPO \"B"), r#""A\" of x): GPO \"B""#);
+    }
 }
