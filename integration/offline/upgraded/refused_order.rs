@@ -1,6 +1,7 @@
 //! A GPO whose permissions deny after they allow, an order that Samba 4.25 refuses on files.
 
 use gpoctl::ErrorKind;
+use gpoctl::model::safe_name::RelPath;
 
 use super::*;
 
@@ -43,6 +44,52 @@ async fn the_files_of_such_a_gpo_are_left_and_those_of_the_others_repaired() {
         codes_of(&connect(&domain).await).await,
         ["deny-after-allow"]
     );
+}
+
+/// No permissions are right there, and more than the GPO grants is reported all the same.
+#[tokio::test]
+async fn what_files_of_such_a_gpo_grant_beyond_it_is_reported() {
+    let domain = domain_on(SysvolServer::SambaWithoutObjectAces);
+    deny(&domain, false).await;
+    let full = "(A;OICI;FA;;;WD)";
+    for (entry, path, is_more) in [
+        ("(A;OICI;0x1200a9;;;AU)", "User", false),
+        (full, "User", true),
+        (full, "", true),
+    ] {
+        let domain = domain.copy();
+        let path = match path {
+            "" => RelPath::root(),
+            path => path.parse().unwrap(),
+        };
+        let at = SysvolPath::in_gpo(domain.sysvol().domain(), guid(), &path);
+        let set = from_sddl(&format!("O:BAG:BAD:P(A;OICI;FA;;;BA){entry}"), None).unwrap();
+        domain.sysvol().put_descriptor(&at, &set).unwrap();
+        let admin = connect(&domain).await;
+        detect_file_entries(&admin, None).await.unwrap();
+        let report = check_domain(admin.session(), &Control::default()).await;
+        let report = report.unwrap();
+        let codes: Vec<&str> = report.all().map(|it| it.code.name()).collect();
+        assert!(codes.contains(&"deny-after-allow"), "{codes:?}");
+        let mut found = report.all();
+        let more = found.find(|it| it.code.name() == "folder-grants-more");
+        assert_eq!(more.is_some(), is_more, "{entry} on {path}: {codes:?}");
+        let Some(more) = more else { continue };
+        let name = match path.is_root() {
+            true => "the GPO folder".to_owned(),
+            false => path.to_string(),
+        };
+        let expected = format!("being {name}, which has the entry S-1-1-0: {full}");
+        assert!(
+            more.text.starts_with("the permissions of 1 of 4 files"),
+            "{more:?}"
+        );
+        assert!(more.text.ends_with(&expected), "{more:?}");
+        // A repair of it would be refused.
+        let plan = repairs(&admin).await;
+        let changes = format!("{:?}", plan.changes);
+        assert!(!changes.contains(&guid().to_string()), "{changes}");
+    }
 }
 
 /// Entries that deny are left out there, so their order does not matter.

@@ -166,7 +166,7 @@ codes! {
         "the list of extensions is not sorted, so clients may not see all of it",
         "run gpoctl check --fix";
     FolderGrantsMore "folder-grants-more" [Warning]
-        "the folder of the GPO on SYSVOL grants rights that the GPO does not grant",
+        "a file or folder of the GPO on SYSVOL grants rights that the GPO does not grant",
         "check the permissions with gpoctl check before and after the operation";
     FolderWithoutGpo "folder-without-gpo" [Warning]
         "SYSVOL contains a folder for which the directory contains no GPO",
