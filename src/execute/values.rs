@@ -16,12 +16,19 @@ use crate::model::sddl::to_sddl;
 use crate::model::security_descriptor::SecurityDescriptor;
 use crate::plan::Plan;
 use crate::plan::gpo::FileContent;
+use crate::plan::inherited_permissions::order_of_gpt_ini_refused;
 use crate::plan::values::{DescriptorSwap, ValueChange};
 use crate::session::{DomainSession, DomainWriter};
 
 /// Reports that files got their permissions without the object entries of the plan. That is right for this server, but it was
 /// upgraded from a version that stored them, and the plan was made without trying which it accepts, so other files still have them.
-pub(super) fn entries_left_out(sysvol: &dyn SysvolRead, plan: &Plan) -> Option<StatusMessage> {
+/// Of a GPT.INI that inherits its permissions, `said` has another finding.
+pub(super) fn entries_left_out(
+    sysvol: &dyn SysvolRead,
+    plan: &Plan,
+    said: &[StatusMessage],
+) -> Option<StatusMessage> {
+    let inherits = |guid: &Guid| said.contains(&order_of_gpt_ini_refused(*guid));
     let loses_entries = |content: &FileContent| {
         SecurityDescriptor::parse(&content.0).is_ok_and(|new| as_stored(sysvol, new.clone()) != new)
     };
@@ -29,7 +36,9 @@ pub(super) fn entries_left_out(sysvol: &dyn SysvolRead, plan: &Plan) -> Option<S
         ValueChange::Descriptors { entries, .. } => {
             entries.iter().any(|entry| loses_entries(&entry.new))
         }
-        ValueChange::GptIni { descriptor, .. } => descriptor.as_ref().is_some_and(loses_entries),
+        ValueChange::GptIni {
+            guid, descriptor, ..
+        } => descriptor.as_ref().is_some_and(loses_entries) && !inherits(guid),
         _ => false,
     });
     left_out.then(object_entries_refused)
@@ -189,17 +198,17 @@ pub(super) async fn make(
             descriptor,
             ..
         } => {
-            let descriptor = match descriptor {
-                Some(descriptor) => {
-                    probe(domain, *guid).await?;
-                    let forms = FileForms::of(domain.session(), *guid).await?;
-                    forms.stored(descriptor)
-                }
-                None => None,
-            };
+            let mut stored = None;
+            if let Some(descriptor) = descriptor {
+                probe(domain, *guid).await?;
+                let forms = FileForms::of(domain.session(), *guid).await?;
+                stored = forms.stored(descriptor);
+            }
+            let inherits = new.is_some() && descriptor.is_some() && stored.is_none();
             let staging =
                 StagingArea::new(&domain.session().info().dns_domain, *guid, operation_id);
-            return write_gpt_ini(domain, &staging, new.as_ref(), descriptor.as_ref()).await;
+            let message = write_gpt_ini(domain, &staging, new.as_ref(), stored.as_ref()).await?;
+            return Ok(message.or_else(|| inherits.then(|| order_of_gpt_ini_refused(*guid))));
         }
         ValueChange::Descriptors { guid, entries } => {
             probe(domain, *guid).await?;

@@ -1,6 +1,7 @@
 //! A GPO whose permissions deny after they allow, an order that Samba 4.25 refuses on files.
 
 use gpoctl::ErrorKind;
+use gpoctl::message::StatusMessage;
 use gpoctl::model::safe_name::RelPath;
 
 use super::*;
@@ -12,6 +13,14 @@ fn descriptors_of(domain: &MemoryDomain, gpo: Guid) -> Vec<(String, String)> {
         .filter(|entry| entry.path.contains(&gpo.to_string()))
         .map(|entry| (entry.path.clone(), to_sddl(&entry.descriptor)));
     own.collect()
+}
+
+/// What the findings about the order say.
+fn texts(messages: &[StatusMessage]) -> Vec<String> {
+    let own = messages.iter();
+    own.filter(|it| it.code.name() == "deny-after-allow")
+        .map(|it| it.text.clone())
+        .collect()
 }
 
 #[tokio::test]
@@ -26,8 +35,12 @@ async fn the_files_of_such_a_gpo_are_left_and_those_of_the_others_repaired() {
     let codes = codes_of(&admin).await;
     assert!(codes.contains(&"deny-after-allow".to_owned()), "{codes:?}");
     let plan = repairs(&admin).await;
+    let said = texts(&plan.messages);
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].contains("the new GPT.INI inherits"), "{said:?}");
     let result = applied(&admin, &plan).await;
     assert_eq!(result.status, OverallStatus::Done, "{:?}", result.messages);
+    assert_eq!(texts(&result.messages), said);
     // The version is repaired all the same. The new GPT.INI inherits.
     assert_eq!(codes_of(&admin).await, ["deny-after-allow"]);
     assert!(repairs(&admin).await.changes.is_empty());
@@ -134,6 +147,31 @@ async fn a_plan_made_without_asking_the_server_is_refused_before_the_first_write
     assert!(journal::list(root.path()).unwrap().is_empty());
 }
 
+/// Only GPT.INI is written, which inherits; nothing is set without object entries.
+#[tokio::test]
+async fn a_gpt_ini_that_was_planned_without_asking_the_server_inherits_and_that_is_said() {
+    let domain = domain_on(SysvolServer::SambaWithoutObjectAces);
+    deny(&domain, false).await;
+    let dn = domain.directory().base().gpo(guid());
+    domain.directory().set(&dn, "versionNumber", ["3"]).unwrap();
+    let admin = connect(&domain).await;
+    let plan = repairs(&admin).await;
+    assert_eq!((plan.changes.len(), plan.messages.len()), (1, 0));
+    let result = applied(&admin, &plan).await;
+    assert_eq!(result.status, OverallStatus::Done, "{:?}", result.messages);
+    let said = texts(&result.messages);
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].contains("the new GPT.INI inherits"), "{said:?}");
+    assert!(
+        !has(&result, "object-entries-refused"),
+        "{:?}",
+        result.messages
+    );
+    let all = descriptors_of(&domain, guid());
+    let (_, ini) = all.iter().find(|it| it.0.ends_with("GPT.INI")).unwrap();
+    assert!(!ini.contains("(D;") && ini.contains("(OA;"), "{ini}");
+}
+
 /// What writes files into such a GPO says before the first write that they inherit their permissions, and so does the result
 /// where it was so.
 #[tokio::test]
@@ -165,6 +203,20 @@ async fn new_files_of_such_a_gpo_inherit_and_the_plan_says_so() {
             let says = plan
                 .findings()
                 .any(|it| it.code.name() == "deny-after-allow");
+            // The folder of a deleted GPO is a new one, which keeps nothing.
+            let expected = match verb {
+                Verb::Delete => "the new folder of the GPO inherits its permissions from",
+                _ => "the folder keeps its permissions",
+            };
+            let are_right = |messages: &[StatusMessage]| {
+                let said = texts(messages);
+                assert!(
+                    said.iter().all(|it| it.contains(expected)),
+                    "{what}: {said:?}"
+                );
+            };
+            let found: Vec<StatusMessage> = plan.findings().cloned().collect();
+            are_right(&found);
             // A restore brings the permissions of its backup.
             assert_eq!(says, verb != Verb::Restore, "{what}");
             let is_refused = is_refused && verb != Verb::Restore;
@@ -176,6 +228,7 @@ async fn new_files_of_such_a_gpo_inherit_and_the_plan_says_so() {
                 result.messages
             );
             assert_eq!(has(&result, "deny-after-allow"), is_refused, "{what}");
+            are_right(&result.messages);
             if is_refused {
                 detect_file_entries(&admin, None).await.unwrap();
                 let codes = codes_of(&admin).await;
