@@ -426,11 +426,11 @@ impl Permissions {
                     it.of_another_version += usize::from(is_other);
                     found == text || is_other
                 }
-                // Whether GPMC maps entries that deny is not known, so both are right.
+                // Whether GPMC maps entries that deny, or those with an object type, is not known, so all are right.
                 Ok(found) => {
-                    !path.is_root()
-                        || grants_same_access(&found, &it.wanted)
-                        || grants_same_access(&found, &others)
+                    let plain = others.without_object_aces();
+                    let mut right = [&it.wanted, &others, &plain].into_iter();
+                    !path.is_root() || right.any(|right| grants_same_access(&found, right))
                 }
             };
             if !is_right {
