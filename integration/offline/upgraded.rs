@@ -3,6 +3,7 @@
 
 mod denials;
 mod editor;
+mod half_set;
 mod not_stored;
 mod refused_order;
 mod unknown_form;
