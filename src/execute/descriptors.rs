@@ -241,7 +241,11 @@ impl Run<'_> {
         let last = self.last_descriptor();
         let last = self.derived(last.as_deref().unwrap_or(directory_descriptor))?;
         if !entries.stores(&last.descriptor) {
-            self.messages.push(refused_order(Written::Files));
+            self.messages
+                .push(refused_order(match self.plan.target.create {
+                    true => Written::Folder,
+                    false => Written::Files,
+                }));
         }
         Ok(())
     }

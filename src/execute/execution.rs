@@ -374,8 +374,9 @@ impl<'a> Execution<'a> {
                 );
             }
         }
-        self.messages
-            .extend(entries_left_out(self.operation.domain.sysvol(), self.plan));
+        let sysvol = self.operation.domain.sysvol();
+        let left_out = entries_left_out(sysvol, self.plan, &self.messages);
+        self.messages.extend(left_out);
     }
 }
 

@@ -316,17 +316,24 @@ impl Undo<'_> {
             return Ok(());
         }
         probe_file_entries(self.domain, &folder, true).await?;
-        if written.is_some_and(|written| !grants_the_same(written, &current)) {
+        // Without object entries where the server refuses them, and then with those that deny.
+        let container = self.before.map(|before| &before.security_descriptor.0[..]);
+        let forms = FileForms::derived_from(self.domain.session(), container.unwrap_or_default());
+        let former = forms.for_server(&FileContent(before.to_vec().into()));
+        let steps = descriptor_steps(sysvol, &former.0, "the journal")?;
+        // The second of two steps may have failed, also that of an earlier roll-back.
+        let is_own = written.is_none_or(|written| {
+            let written = descriptor_steps(sysvol, written, "the journal").unwrap_or_default();
+            let half_restored = steps.split_last().into_iter().flat_map(|(_, first)| first);
+            let mut own = written.iter().chain(half_restored);
+            own.any(|step| grants_the_same(step, &current))
+        });
+        if !is_own {
             if !grants_the_same(before, &current) {
                 report.leave(format!("the permissions of {folder}"));
             }
             return Ok(());
         }
-        // Without object entries where the server refuses them, and then with those that deny.
-        let container = self.before.map(|before| &before.security_descriptor.0[..]);
-        let forms = FileForms::derived_from(self.domain.session(), container.unwrap_or_default());
-        let before = forms.for_server(&FileContent(before.to_vec().into()));
-        let steps = descriptor_steps(sysvol, &before.0, "the journal")?;
         sysvol.set_security_descriptors(&folder, &steps).await
     }
 

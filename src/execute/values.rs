@@ -14,15 +14,22 @@ use crate::execute::stage::{
 use crate::message::{Code, StatusMessage};
 use crate::model::guid::Guid;
 use crate::model::sddl::to_sddl;
-use crate::model::security_descriptor::SecurityDescriptor;
+use crate::model::security_descriptor::{SecurityDescriptor, grants_same_access};
 use crate::plan::Plan;
 use crate::plan::gpo::FileContent;
+use crate::plan::inherited_permissions::order_of_gpt_ini_refused;
 use crate::plan::values::{DescriptorSwap, ValueChange};
 use crate::session::{DomainSession, DomainWriter};
 
 /// Reports that files got their permissions without the object entries of the plan. That is right for this server, but it was
 /// upgraded from a version that stored them, and the plan was made without trying which it accepts, so other files still have them.
-pub(super) fn entries_left_out(sysvol: &dyn SysvolRead, plan: &Plan) -> Option<StatusMessage> {
+/// Of a GPT.INI that inherits its permissions, `said` has another finding.
+pub(super) fn entries_left_out(
+    sysvol: &dyn SysvolRead,
+    plan: &Plan,
+    said: &[StatusMessage],
+) -> Option<StatusMessage> {
+    let inherits = |guid: &Guid| said.contains(&order_of_gpt_ini_refused(*guid));
     let loses_entries = |content: &FileContent| {
         SecurityDescriptor::parse(&content.0).is_ok_and(|new| as_stored(sysvol, new.clone()) != new)
     };
@@ -30,7 +37,9 @@ pub(super) fn entries_left_out(sysvol: &dyn SysvolRead, plan: &Plan) -> Option<S
         ValueChange::Descriptors { entries, .. } => {
             entries.iter().any(|entry| loses_entries(&entry.new))
         }
-        ValueChange::GptIni { descriptor, .. } => descriptor.as_ref().is_some_and(loses_entries),
+        ValueChange::GptIni {
+            guid, descriptor, ..
+        } => descriptor.as_ref().is_some_and(loses_entries) && !inherits(guid),
         _ => false,
     });
     left_out.then(object_entries_refused)
@@ -109,7 +118,7 @@ pub(super) async fn take_back(
     if is_undone(session, change).await? {
         return Ok(());
     }
-    if let Some(what) = difference(session, change, Moment::After).await? {
+    if let Some(what) = difference(session, change, Moment::Begun).await? {
         return Err(Error::new(
             ErrorKind::Conflict,
             format!("{what} was changed by somebody else in the meantime and is left unchanged"),
@@ -190,17 +199,17 @@ pub(super) async fn make(
             descriptor,
             ..
         } => {
-            let descriptor = match descriptor {
-                Some(descriptor) => {
-                    probe(domain, *guid).await?;
-                    let forms = FileForms::of(domain.session(), *guid).await?;
-                    forms.stored(descriptor)
-                }
-                None => None,
-            };
+            let mut stored = None;
+            if let Some(descriptor) = descriptor {
+                probe(domain, *guid).await?;
+                let forms = FileForms::of(domain.session(), *guid).await?;
+                stored = forms.stored(descriptor);
+            }
+            let inherits = new.is_some() && descriptor.is_some() && stored.is_none();
             let staging =
                 StagingArea::new(&domain.session().info().dns_domain, *guid, operation_id);
-            return write_gpt_ini(domain, &staging, new.as_ref(), descriptor.as_ref()).await;
+            let message = write_gpt_ini(domain, &staging, new.as_ref(), stored.as_ref()).await?;
+            return Ok(message.or_else(|| inherits.then(|| order_of_gpt_ini_refused(*guid))));
         }
         ValueChange::Descriptors { guid, entries } => {
             probe(domain, *guid).await?;
@@ -326,6 +335,8 @@ async fn write_gpt_ini(
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Moment {
     Before,
+    /// As [`Self::After`], or with the first step made, of the change or of an earlier roll-back.
+    Begun,
     After,
     /// As [`Self::Before`], compared strictly.
     Undone,
@@ -347,7 +358,7 @@ async fn difference(
                 *found
                     != *match moment {
                         Moment::Before | Moment::Undone => &swap.old,
-                        Moment::After => &swap.new,
+                        Moment::Begun | Moment::After => &swap.new,
                     }
             });
             Ok(different.map(|(swap, _)| format!("{} of {}", swap.attribute.as_str(), dn.0)))
@@ -357,7 +368,8 @@ async fn difference(
             let adds = matches!(change, ValueChange::AddWmiFilter { .. });
             let names: Vec<&str> = attributes.iter().map(|(name, _)| name.as_str()).collect();
             let found = directory.texts(&dn.0, &names).await?;
-            let there = (moment == Moment::After) == adds;
+            let is_made = matches!(moment, Moment::Begun | Moment::After);
+            let there = is_made == adds;
             let same = match &found {
                 None => !there,
                 Some(values) => {
@@ -371,7 +383,7 @@ async fn difference(
             let found = read_gpt_ini(session, *guid).await?;
             let wanted = match moment {
                 Moment::Before | Moment::Undone => old,
-                Moment::After => new,
+                Moment::Begun | Moment::After => new,
             };
             let same = found.as_ref() == wanted.as_ref().map(|content| &content.0);
             Ok((!same).then(|| format!("GPT.INI of {guid}")))
@@ -390,11 +402,12 @@ async fn difference(
                 let found = found?;
                 let wanted = match moment {
                     Moment::Before | Moment::Undone => &entry.old,
-                    Moment::After => &entry.new,
+                    Moment::Begun | Moment::After => &entry.new,
                 };
                 let may_differ = moment != Moment::Undone || forms.is_one_refused();
                 let is_same = same_descriptor(sysvol, &found, &wanted.0)
-                    || may_differ && forms.are_of(&found, wanted);
+                    || may_differ && forms.are_of(&found, wanted)
+                    || moment == Moment::Begun && is_first_step(sysvol, &forms, &found, entry);
                 if !is_same {
                     return Ok(Some(format!("the permissions of {path}")));
                 }
@@ -418,6 +431,27 @@ fn same_descriptor(sysvol: &dyn SysvolRead, found: &[u8], wanted: &[u8]) -> bool
     };
     let found = to_sddl(&found);
     found == to_sddl(&wanted) || found == to_sddl(&as_stored(sysvol, wanted))
+}
+
+/// Whether a descriptor is what the first of two steps sets, from the old to the new or back.
+fn is_first_step(
+    sysvol: &dyn SysvolRead,
+    forms: &FileForms,
+    found: &[u8],
+    entry: &DescriptorSwap,
+) -> bool {
+    let Ok(found) = SecurityDescriptor::parse(found) else {
+        return false;
+    };
+    let (old, new) = (&entry.old, &entry.new);
+    [forms.to_set(new, old), forms.to_set(old, new)]
+        .iter()
+        .filter_map(|set| descriptor_steps(sysvol, &set.0, "the plan").ok())
+        .any(|steps| match steps.as_slice() {
+            [first, _] => SecurityDescriptor::parse(first)
+                .is_ok_and(|first| grants_same_access(&first, &found)),
+            _ => false,
+        })
 }
 
 /// GPT.INI as it is now; `None` when there is none.

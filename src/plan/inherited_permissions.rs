@@ -88,37 +88,67 @@ fn order_not_set(session: &DomainSession, plan: &GpoPlan) -> Option<StatusMessag
     let derived = derived_descriptor(&planned.or_else(present)?.0, entries).ok()?;
     let refused = !entries.stores(&derived.descriptor);
     refused.then(|| {
-        refused_order(match known {
-            Some(_) => Written::Files,
-            None => Written::FilesIfRefused,
+        refused_order(match (plan.target.create, known) {
+            (false, Some(_)) => Written::Files,
+            (false, None) => Written::FilesIfRefused,
+            (true, Some(_)) => Written::Folder,
+            (true, None) => Written::FolderIfRefused,
         })
     })
 }
 
-/// What is written into the folder of a GPO whose permissions are in an order that the server refuses on files.
+/// What is written of a GPO whose permissions are in an order that the server refuses on files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Written {
     Nothing,
+    /// GPT.INI alone.
+    GptIni,
+    /// Files in the folder of an existing GPO.
     Files,
-    /// Files, and whether the server is one that refuses the order is not known yet.
+    /// The same, and whether the server is one that refuses the order is not known yet.
     FilesIfRefused,
+    /// The folder of a new GPO.
+    Folder,
+    /// The same, and whether the server is one that refuses the order is not known yet.
+    FolderIfRefused,
+}
+
+impl Written {
+    /// What becomes of the permissions on SYSVOL.
+    fn outcome(self) -> &'static str {
+        match self {
+            Self::Nothing => "those on SYSVOL are not repaired",
+            Self::GptIni => "the new GPT.INI inherits its permissions from the folder of the GPO",
+            Self::Files | Self::FilesIfRefused => {
+                "the folder keeps its permissions and new files inherit theirs"
+            }
+            Self::Folder | Self::FolderIfRefused => {
+                "the new folder of the GPO inherits its permissions from the folder Policies, without the entries that deny"
+            }
+        }
+    }
 }
 
 /// The finding about a GPO whose permissions deny after they allow, an order that Samba 4.25 refuses on files
 /// ([`FileEntries::stores`]).
 pub(crate) fn refused_order(written: Written) -> StatusMessage {
+    let outcome = written.outcome();
     let text = match written {
-        Written::Nothing => {
-            "the permissions of the GPO have an entry that denies after one that allows, and this version of Samba refuses that order on files, so those on SYSVOL are left unchanged"
+        Written::FilesIfRefused | Written::FolderIfRefused => {
+            format!(
+                "the permissions of the GPO have an entry that denies after one that allows; Samba 4.25 refuses that order on files, and on such a server {outcome}"
+            )
         }
-        Written::Files => {
-            "the permissions of the GPO have an entry that denies after one that allows, and this version of Samba refuses that order on files, so the folder keeps its permissions and new files inherit theirs"
-        }
-        Written::FilesIfRefused => {
-            "the permissions of the GPO have an entry that denies after one that allows; Samba 4.25 refuses that order on files, and on such a server the folder keeps its permissions and new files inherit theirs"
-        }
+        _ => format!(
+            "the permissions of the GPO have an entry that denies after one that allows, and this version of Samba refuses that order on files, so {outcome}"
+        ),
     };
     StatusMessage::warning(Code::DenyAfterAllow, text).with_hint(Code::DenyAfterAllow.action())
+}
+
+/// The same for a change that writes GPT.INI of this GPO.
+pub(crate) fn order_of_gpt_ini_refused(guid: Guid) -> StatusMessage {
+    refused_order(Written::GptIni).of_gpo(guid.to_string())
 }
 
 const ON_SAMBA: &str = "this SMB client cannot write security descriptors, so new files and folders on SYSVOL inherit theirs: samba-tool ntacl sysvolcheck reports them, and a delegated editor may be unable to change them";

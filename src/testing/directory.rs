@@ -156,6 +156,11 @@ impl MemoryDirectory {
         }
     }
 
+    /// Sets `vendorName` of the rootDSE: Samba names itself there, Windows does not have the attribute.
+    pub fn set_vendor(&self, vendor: Option<&str>) {
+        self.store().vendor = vendor.map(str::to_owned);
+    }
+
     /// All objects with their attributes and descriptors.
     pub fn snapshot(&self) -> DirectorySnapshot {
         snapshot::take(&self.store(), |_| true)
@@ -189,6 +194,8 @@ struct Store {
     configuration: Dn,
     domain_sid: Sid,
     server: String,
+    /// `vendorName` of the rootDSE.
+    vendor: Option<String>,
     next_rid: u32,
 }
 

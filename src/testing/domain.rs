@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::directory::MemoryDirectory;
 use super::faults::Faults;
-use super::sysvol::{MemorySysvol, SysvolLogin};
+use super::sysvol::{MemorySysvol, SysvolLogin, SysvolServer};
 use crate::domain::sysvol::SysvolPath;
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::gpt_ini;
@@ -18,6 +18,12 @@ use crate::session::DomainWriter;
 
 /// The SID of every domain in memory, if no other is given.
 const SID: &str = "S-1-5-21-2576675644-2446187435-59302327";
+
+fn default_sid() -> Result<Sid> {
+    SID.parse().map_err(|cause| {
+        Error::new(ErrorKind::Internal, "the SID of the domain").with_source(cause)
+    })
+}
 
 /// A new domain with one controller: a directory and a SYSVOL that belong together.
 ///
@@ -48,10 +54,7 @@ impl MemoryDomain {
     /// # Errors
     /// `Usage` when it is not the name of a domain.
     pub fn new(name: &str) -> Result<Self> {
-        let sid = SID.parse().map_err(|cause| {
-            Error::new(ErrorKind::Internal, "the SID of the domain").with_source(cause)
-        })?;
-        Self::with_sid(name, &sid)
+        Self::with_sid(name, &default_sid()?)
     }
 
     /// The same with this SID, for two domains that are not each other's copy.
@@ -59,11 +62,27 @@ impl MemoryDomain {
     /// # Errors
     /// `Usage` when it is not the name of a domain.
     pub fn with_sid(name: &str, sid: &Sid) -> Result<Self> {
+        Self::on_server(name, sid, SysvolServer::default())
+    }
+
+    /// A domain whose controller is Windows: its rootDSE has no `vendorName`, and the folder of a GPO has the permissions that its
+    /// content inherits. Accounts, containers and the permissions of directory objects are those of [`MemoryDomain::new`].
+    ///
+    /// # Errors
+    /// `Usage` when it is not the name of a domain.
+    pub fn windows(name: &str) -> Result<Self> {
+        Self::on_server(name, &default_sid()?, SysvolServer::Windows)
+    }
+
+    fn on_server(name: &str, sid: &Sid, server: SysvolServer) -> Result<Self> {
         let domain: DomainName = name
             .parse()
             .map_err(|cause| Error::new(ErrorKind::Usage, "the domain").with_source(cause))?;
         let directory = MemoryDirectory::new(&domain, sid)?;
-        let sysvol = MemorySysvol::builder(&domain, sid).build()?;
+        if server == SysvolServer::Windows {
+            directory.set_vendor(None);
+        }
+        let sysvol = MemorySysvol::builder(&domain, sid).server(server).build()?;
         let new = Self { directory, sysvol };
         let policies = new.directory.base().policies();
         let snapshot = new.directory.snapshot();
@@ -140,20 +159,26 @@ impl MemoryDomain {
                 format!("the folder of the GPO {guid}: {cause}"),
             )
         };
-        let wanted =
-            file_descriptor(container, FileEntries::WithObjectAces).map_err(|cause| bad(&cause))?;
+        // On Windows the folder has no object entries, as far as is known, and what is in it inherits.
+        let inherits = self.sysvol.server() == SysvolServer::Windows;
+        let entries = match inherits {
+            true => FileEntries::WithoutObjectAces,
+            false => FileEntries::WithObjectAces,
+        };
+        let wanted = file_descriptor(container, entries).map_err(|cause| bad(&cause))?;
         let name = |text: &str| SafeName::new(text).map_err(|cause| bad(&cause));
         let at = |name: SafeName| SysvolPath::in_gpo(domain, guid, &RelPath::root().join(name));
         let gpt_ini = at(name("GPT.INI")?);
         let halves = [at(name("Machine")?), at(name("User")?)];
         let folder = SysvolPath::gpo(domain, guid);
         self.sysvol.put_folder(&folder)?;
+        self.sysvol.put_descriptor(&folder, &wanted.descriptor)?;
         self.sysvol
             .put_file(&gpt_ini, gpt_ini::create(GpoVersion::default()))?;
         for half in &halves {
             self.sysvol.put_folder(half)?;
         }
-        for path in halves.iter().chain([&folder, &gpt_ini]) {
+        for path in halves.iter().chain([&gpt_ini]).filter(|_| !inherits) {
             self.sysvol.put_descriptor(path, &wanted.descriptor)?;
         }
         Ok(())

@@ -96,6 +96,9 @@ pub enum Fault {
     Refuse,
     /// The server says that it has done it, and has not. A call that reads is made.
     Pretend,
+    /// Of the descriptors that the call sets on something, the server sets the first; then the call fails. Another call fails after it
+    /// was made.
+    FirstStep(CallFailure),
     /// Another administrator acts first, then the call is made.
     Act(Act),
 }
@@ -117,6 +120,7 @@ impl fmt::Debug for Fault {
             Self::Hang => f.write_str("Hang"),
             Self::Refuse => f.write_str("Refuse"),
             Self::Pretend => f.write_str("Pretend"),
+            Self::FirstStep(failure) => write!(f, "FirstStep({failure:?})"),
             Self::Act(_) => f.write_str("Act"),
         }
     }
@@ -292,6 +296,10 @@ impl Faults {
                 real.await
             }
             Some(Fault::Refuse) => Err(CallFailure::Denied.into()),
+            Some(Fault::FirstStep(failure)) => {
+                lose_answer(When::After, real).await;
+                Err(failure.into())
+            }
             Some(Fault::Hang) => {
                 tokio::time::sleep(timeout).await;
                 Err(CallFailure::TimedOut(timeout).into())
@@ -336,9 +344,18 @@ impl Faults {
 
     /// Whether the next call has the fault [`Fault::Pretend`].
     fn pretends_now(&self) -> bool {
+        self.next_is(|fault| matches!(fault, Fault::Pretend))
+    }
+
+    /// Whether the next call has the fault [`Fault::FirstStep`].
+    pub(super) fn makes_first_step_now(&self) -> bool {
+        self.next_is(|fault| matches!(fault, Fault::FirstStep(_)))
+    }
+
+    fn next_is(&self, is_it: impl Fn(&Fault) -> bool) -> bool {
         let state = self.state();
         let next = state.calls.len().saturating_add(1);
-        matches!(state.faults.get(&next), Some(Fault::Pretend))
+        state.faults.get(&next).is_some_and(is_it)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -385,6 +402,11 @@ mod tests {
             (Fault::Disconnect(When::After), [None, lost, lost], 3),
             (Fault::Hang, [None, lost, None], 4),
             (Fault::Refuse, [None, Some(ErrorKind::Denied), None], 4),
+            (
+                Fault::FirstStep(CallFailure::ConnectionLost),
+                [None, lost, None],
+                6,
+            ),
         ] {
             let name = format!("{fault:?}");
             let (faults, sum) = (Faults::at(2, fault), AtomicUsize::new(0));

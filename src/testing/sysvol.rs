@@ -220,6 +220,11 @@ impl MemorySysvol {
         })
     }
 
+    /// Which server it is.
+    pub fn server(&self) -> SysvolServer {
+        locked(&self.share).server
+    }
+
     /// Turns it into another server with the same entries, as an upgrade does. See [`SysvolBuilder::server`].
     pub fn set_server(&self, kind: SysvolServer) {
         locked(&self.share).server = kind;

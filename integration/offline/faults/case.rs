@@ -119,7 +119,11 @@ pub struct Case {
 
 impl Case {
     pub async fn new(verb: Verb, undo: bool) -> Self {
-        let domain = MemoryDomain::new("src.test").unwrap();
+        Self::of(MemoryDomain::new("src.test").unwrap(), verb, undo).await
+    }
+
+    /// The same in this domain, which is new.
+    pub async fn of(domain: MemoryDomain, verb: Verb, undo: bool) -> Self {
         let mut case = Self {
             verb,
             undo: false,

@@ -1,5 +1,6 @@
 //! A delegated editor in a domain that was upgraded: what he may repair is repaired, and the rest is left and said.
 
+use gpoctl::message::StatusMessage;
 use gpoctl::operations::check::permitted::leave_out_denied;
 
 use super::*;
@@ -96,6 +97,18 @@ async fn who_may_repair_nothing_is_told_so() {
         let found = texts.iter().any(|text| text.contains(what));
         assert!(found, "{what}: {texts:?}");
     }
+    // What would be said of a new GPT.INI is left out with it.
+    let admin = connect(&domain).await;
+    detect_file_entries(&admin, None).await.unwrap();
+    applied(&admin, &repairs(&admin).await).await;
+    deny(&domain, false).await;
+    directory.set(&dn, "versionNumber", ["196611"]).unwrap();
+    let mut plan = repairs(&bob).await;
+    let is_of_ini = |it: &StatusMessage| it.code.name() == "deny-after-allow";
+    assert!(plan.messages.iter().any(is_of_ini), "{plan:?}");
+    leave_out_denied(&mut plan, bob.session()).await.unwrap();
+    assert!(!plan.messages.iter().any(is_of_ini), "{plan:?}");
+    assert!(plan.changes.is_empty(), "{plan:?}");
 }
 
 /// Only GPT.INI is written, by a plan that was made without asking the server.

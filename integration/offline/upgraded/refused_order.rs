@@ -1,6 +1,8 @@
 //! A GPO whose permissions deny after they allow, an order that Samba 4.25 refuses on files.
 
 use gpoctl::ErrorKind;
+use gpoctl::message::StatusMessage;
+use gpoctl::model::safe_name::RelPath;
 
 use super::*;
 
@@ -11,6 +13,14 @@ fn descriptors_of(domain: &MemoryDomain, gpo: Guid) -> Vec<(String, String)> {
         .filter(|entry| entry.path.contains(&gpo.to_string()))
         .map(|entry| (entry.path.clone(), to_sddl(&entry.descriptor)));
     own.collect()
+}
+
+/// What the findings about the order say.
+fn texts(messages: &[StatusMessage]) -> Vec<String> {
+    let own = messages.iter();
+    own.filter(|it| it.code.name() == "deny-after-allow")
+        .map(|it| it.text.clone())
+        .collect()
 }
 
 #[tokio::test]
@@ -25,8 +35,12 @@ async fn the_files_of_such_a_gpo_are_left_and_those_of_the_others_repaired() {
     let codes = codes_of(&admin).await;
     assert!(codes.contains(&"deny-after-allow".to_owned()), "{codes:?}");
     let plan = repairs(&admin).await;
+    let said = texts(&plan.messages);
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].contains("the new GPT.INI inherits"), "{said:?}");
     let result = applied(&admin, &plan).await;
     assert_eq!(result.status, OverallStatus::Done, "{:?}", result.messages);
+    assert_eq!(texts(&result.messages), said);
     // The version is repaired all the same. The new GPT.INI inherits.
     assert_eq!(codes_of(&admin).await, ["deny-after-allow"]);
     assert!(repairs(&admin).await.changes.is_empty());
@@ -43,6 +57,52 @@ async fn the_files_of_such_a_gpo_are_left_and_those_of_the_others_repaired() {
         codes_of(&connect(&domain).await).await,
         ["deny-after-allow"]
     );
+}
+
+/// No permissions are right there, and more than the GPO grants is reported all the same.
+#[tokio::test]
+async fn what_files_of_such_a_gpo_grant_beyond_it_is_reported() {
+    let domain = domain_on(SysvolServer::SambaWithoutObjectAces);
+    deny(&domain, false).await;
+    let full = "(A;OICI;FA;;;WD)";
+    for (entry, path, is_more) in [
+        ("(A;OICI;0x1200a9;;;AU)", "User", false),
+        (full, "User", true),
+        (full, "", true),
+    ] {
+        let domain = domain.copy();
+        let path = match path {
+            "" => RelPath::root(),
+            path => path.parse().unwrap(),
+        };
+        let at = SysvolPath::in_gpo(domain.sysvol().domain(), guid(), &path);
+        let set = from_sddl(&format!("O:BAG:BAD:P(A;OICI;FA;;;BA){entry}"), None).unwrap();
+        domain.sysvol().put_descriptor(&at, &set).unwrap();
+        let admin = connect(&domain).await;
+        detect_file_entries(&admin, None).await.unwrap();
+        let report = check_domain(admin.session(), &Control::default()).await;
+        let report = report.unwrap();
+        let codes: Vec<&str> = report.all().map(|it| it.code.name()).collect();
+        assert!(codes.contains(&"deny-after-allow"), "{codes:?}");
+        let mut found = report.all();
+        let more = found.find(|it| it.code.name() == "folder-grants-more");
+        assert_eq!(more.is_some(), is_more, "{entry} on {path}: {codes:?}");
+        let Some(more) = more else { continue };
+        let name = match path.is_root() {
+            true => "the GPO folder".to_owned(),
+            false => path.to_string(),
+        };
+        let expected = format!("being {name}, which has the entry S-1-1-0: {full}");
+        assert!(
+            more.text.starts_with("the permissions of 1 of 4 files"),
+            "{more:?}"
+        );
+        assert!(more.text.ends_with(&expected), "{more:?}");
+        // A repair of it would be refused.
+        let plan = repairs(&admin).await;
+        let changes = format!("{:?}", plan.changes);
+        assert!(!changes.contains(&guid().to_string()), "{changes}");
+    }
 }
 
 /// Entries that deny are left out there, so their order does not matter.
@@ -87,6 +147,31 @@ async fn a_plan_made_without_asking_the_server_is_refused_before_the_first_write
     assert!(journal::list(root.path()).unwrap().is_empty());
 }
 
+/// Only GPT.INI is written, which inherits; nothing is set without object entries.
+#[tokio::test]
+async fn a_gpt_ini_that_was_planned_without_asking_the_server_inherits_and_that_is_said() {
+    let domain = domain_on(SysvolServer::SambaWithoutObjectAces);
+    deny(&domain, false).await;
+    let dn = domain.directory().base().gpo(guid());
+    domain.directory().set(&dn, "versionNumber", ["3"]).unwrap();
+    let admin = connect(&domain).await;
+    let plan = repairs(&admin).await;
+    assert_eq!((plan.changes.len(), plan.messages.len()), (1, 0));
+    let result = applied(&admin, &plan).await;
+    assert_eq!(result.status, OverallStatus::Done, "{:?}", result.messages);
+    let said = texts(&result.messages);
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].contains("the new GPT.INI inherits"), "{said:?}");
+    assert!(
+        !has(&result, "object-entries-refused"),
+        "{:?}",
+        result.messages
+    );
+    let all = descriptors_of(&domain, guid());
+    let (_, ini) = all.iter().find(|it| it.0.ends_with("GPT.INI")).unwrap();
+    assert!(!ini.contains("(D;") && ini.contains("(OA;"), "{ini}");
+}
+
 /// What writes files into such a GPO says before the first write that they inherit their permissions, and so does the result
 /// where it was so.
 #[tokio::test]
@@ -118,6 +203,20 @@ async fn new_files_of_such_a_gpo_inherit_and_the_plan_says_so() {
             let says = plan
                 .findings()
                 .any(|it| it.code.name() == "deny-after-allow");
+            // The folder of a deleted GPO is a new one, which keeps nothing.
+            let expected = match verb {
+                Verb::Delete => "the new folder of the GPO inherits its permissions from",
+                _ => "the folder keeps its permissions",
+            };
+            let are_right = |messages: &[StatusMessage]| {
+                let said = texts(messages);
+                assert!(
+                    said.iter().all(|it| it.contains(expected)),
+                    "{what}: {said:?}"
+                );
+            };
+            let found: Vec<StatusMessage> = plan.findings().cloned().collect();
+            are_right(&found);
             // A restore brings the permissions of its backup.
             assert_eq!(says, verb != Verb::Restore, "{what}");
             let is_refused = is_refused && verb != Verb::Restore;
@@ -129,6 +228,7 @@ async fn new_files_of_such_a_gpo_inherit_and_the_plan_says_so() {
                 result.messages
             );
             assert_eq!(has(&result, "deny-after-allow"), is_refused, "{what}");
+            are_right(&result.messages);
             if is_refused {
                 detect_file_entries(&admin, None).await.unwrap();
                 let codes = codes_of(&admin).await;

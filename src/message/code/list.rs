@@ -64,7 +64,7 @@ codes! {
         "undo puts permissions back on files that do not deny what the permissions of the GPO deny",
         "run gpoctl check --fix if the files should have the permissions of the GPO";
     DenyAfterAllow "deny-after-allow" [Warning]
-        "the permissions of the GPO deny after they allow, and Samba 4.25 refuses that order on files, so those on SYSVOL are left unchanged",
+        "the permissions of the GPO deny after they allow, and Samba 4.25 refuses that order on files, so they are not set on SYSVOL",
         "remove the entries that deny with samba-tool dsacl delete, add them with samba-tool dsacl set, which puts them first, then run gpoctl check --fix; an inherited entry has to be removed where it is inherited from";
     DescriptorDiffers "descriptor-differs" [Warning]
         "permissions on SYSVOL do not match those of the GPO",
@@ -166,7 +166,7 @@ codes! {
         "the list of extensions is not sorted, so clients may not see all of it",
         "run gpoctl check --fix";
     FolderGrantsMore "folder-grants-more" [Warning]
-        "the folder of the GPO on SYSVOL grants rights that the GPO does not grant",
+        "a file or folder of the GPO on SYSVOL grants rights that the GPO does not grant",
         "check the permissions with gpoctl check before and after the operation";
     FolderWithoutGpo "folder-without-gpo" [Warning]
         "SYSVOL contains a folder for which the directory contains no GPO",

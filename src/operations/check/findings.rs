@@ -20,6 +20,7 @@ use crate::model::security_descriptor::{
 };
 use crate::model::sid::Sid;
 use crate::model::version::GpoVersion;
+use crate::plan::folder_rights::FileRights;
 use crate::plan::inherited_permissions::{Written, refused_order};
 use crate::plan::values::files_and_folders;
 
@@ -301,6 +302,7 @@ fn descriptors(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
     };
     if found_forms.is_refused {
         found.push(refused_order(Written::Nothing));
+        found.extend(grants_more(&found_forms.beyond, folder));
         return;
     }
     let all = folder.descriptors.len();
@@ -325,13 +327,6 @@ fn descriptors(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
     }
     let wrong = found_forms.wrong;
     let Some(first) = wrong.first() else { return };
-    let path = |path: &str| {
-        if path.is_empty() {
-            "the GPO folder".to_owned()
-        } else {
-            path.to_owned()
-        }
-    };
     found.push(
         StatusMessage::warning(
             Code::DescriptorDiffers,
@@ -339,11 +334,35 @@ fn descriptors(facts: &Facts, folder: &Folder, found: &mut Vec<StatusMessage>) {
                 "the permissions of {} of {} on SYSVOL do not match those of the GPO, the first being {}",
                 wrong.len(),
                 files_and_folders(folder.descriptors.len()),
-                path(first)
+                in_words(first)
             ),
         )
         .at(Place::file(first.clone())),
     );
+}
+
+/// The finding about files that grant more than the GPO does, where no permissions are right.
+fn grants_more(beyond: &[(String, String)], folder: &Folder) -> Option<StatusMessage> {
+    let (path, excess) = beyond.first()?;
+    let message = StatusMessage::warning(
+        Code::FolderGrantsMore,
+        format!(
+            "the permissions of {} of {} on SYSVOL grant more than the GPO does, the first being {}, which has {excess}",
+            beyond.len(),
+            files_and_folders(folder.descriptors.len()),
+            in_words(path)
+        ),
+    );
+    Some(message.at(Place::file(path.clone())).with_hint(
+        "correct the order of the permissions of the GPO first, then run gpoctl check --fix",
+    ))
+}
+
+fn in_words(path: &str) -> &str {
+    match path {
+        "" => "the GPO folder",
+        path => path,
+    }
 }
 
 /// The permissions of a GPO's files and folders, compared with those that are derived from the directory. A Samba domain controller
@@ -357,6 +376,8 @@ pub(super) struct Permissions {
     pub of_another_version: usize,
     /// Whether the server refuses what the files should have, so that nothing is right.
     pub is_refused: bool,
+    /// In that case, the paths with permissions that grant more than the GPO does, and what that is.
+    pub beyond: Vec<(String, String)>,
 }
 
 impl Permissions {
@@ -375,8 +396,18 @@ impl Permissions {
             wanted,
             wrong: Vec::new(),
             of_another_version: 0,
+            beyond: Vec::new(),
         };
         if it.is_refused {
+            let rights = FileRights::of(&directory)?;
+            let beyond = |bytes| match SecurityDescriptor::parse(bytes) {
+                Ok(found) => rights.beyond(&found, &[]),
+                Err(_) => Some("a security descriptor that cannot be read".to_owned()),
+            };
+            let files = folder.descriptors.values();
+            it.beyond = files
+                .filter_map(|(path, bytes)| Some((path.to_string(), beyond(bytes)?)))
+                .collect();
             return Ok(it);
         }
         for (path, bytes) in folder.descriptors.values() {
@@ -388,11 +419,11 @@ impl Permissions {
                     it.of_another_version += usize::from(is_other);
                     found == text || is_other
                 }
-                // Whether GPMC maps entries that deny is not known, so both are right.
+                // Whether GPMC maps entries that deny, or those with an object type, is not known, so all are right.
                 Ok(found) => {
-                    !path.is_root()
-                        || grants_same_access(&found, &it.wanted)
-                        || grants_same_access(&found, &others)
+                    let plain = others.without_object_aces();
+                    let mut right = [&it.wanted, &others, &plain].into_iter();
+                    !path.is_root() || right.any(|right| grants_same_access(&found, right))
                 }
             };
             if !is_right {

@@ -37,6 +37,13 @@ pub async fn leave_out_denied(plan: &mut Plan, session: &DomainSession) -> Resul
                 planned.describe();
                 plan.changes.push(Change::Value(planned));
             }
+            (Some(_), ValueChange::GptIni { guid, .. }) => {
+                let of_gpo = guid.to_string();
+                let codes = [Code::DenyAfterAllow, Code::DescriptorsNotSet];
+                // They are about the file that is not written.
+                plan.messages
+                    .retain(|it| !codes.contains(&it.code) || it.gpo.as_deref() != Some(&of_gpo));
+            }
             (Some(_), _) => {}
             (None, _) => plan.changes.push(Change::Value(planned)),
         }

@@ -13,11 +13,10 @@ use crate::directory::{AttributeSwap, SwapAttribute};
 use crate::formats::gpt_ini;
 use crate::message::{Code, printable};
 use crate::model::domain_name::DomainName;
-use crate::model::security_descriptor::SecurityDescriptor;
 use crate::model::version::GpoVersion;
 use crate::plan::Plan;
 use crate::plan::gpo::FileContent;
-use crate::plan::inherited_permissions::descriptor_of_file_not_set;
+use crate::plan::inherited_permissions::{descriptor_of_file_not_set, order_of_gpt_ini_refused};
 use crate::plan::values::{DescriptorSwap, ObjectDn, ValueChange, files_and_folders};
 
 /// Plans the repair of what a report found, as far as that is safe.
@@ -36,9 +35,7 @@ pub fn plan(report: &Report, domain: &DomainName) -> Plan {
         if let Some(wanted) = &wanted {
             permissions(facts, folder, wanted, &mut list);
         }
-        let stored = wanted.as_ref().filter(|it| !it.is_refused);
-        let wanted = stored.map(|it| &it.wanted);
-        versions(facts, folder, wanted, &mut list);
+        versions(facts, folder, wanted.as_ref(), &mut list);
         functionality(facts, &mut list);
         lists(facts, &mut list);
     }
@@ -50,7 +47,7 @@ fn named(facts: &Facts) -> String {
 }
 
 /// Each half gets the higher of its two versions: a lower one would leave the cached policy of clients active.
-fn versions(facts: &Facts, folder: &Folder, wanted: Option<&SecurityDescriptor>, list: &mut Plan) {
+fn versions(facts: &Facts, folder: &Folder, wanted: Option<&Permissions>, list: &mut Plan) {
     // An unknown version cannot be compared.
     if folder.has_unread_gpt_ini() || !facts.object.may_read("versionNumber") {
         return;
@@ -68,10 +65,15 @@ fn versions(facts: &Facts, folder: &Folder, wanted: Option<&SecurityDescriptor>,
             .as_ref()
             .and_then(|bytes| gpt_ini::write_version(bytes, version).ok())
             .unwrap_or_else(|| gpt_ini::create(version));
+        let wanted = wanted.filter(|_| facts.samba && !folder.descriptors.is_empty());
         let descriptor = wanted
-            .filter(|_| facts.samba && !folder.descriptors.is_empty())
-            .and_then(|wanted| wanted.to_bytes().ok())
+            .filter(|it| !it.is_refused)
+            .and_then(|it| it.wanted.to_bytes().ok())
             .map(|bytes| FileContent(bytes.into()));
+        if wanted.is_some_and(|it| it.is_refused) {
+            list.messages
+                .push(order_of_gpt_ini_refused(facts.object.guid));
+        }
         let mut messages = folder.messages.iter();
         if facts.samba && messages.any(|it| it.code == Code::DescriptorsNotRead) {
             list.messages

@@ -116,6 +116,7 @@ impl MemoryDirectory {
             configuration: base.cn("Configuration"),
             domain_sid: domain_sid.clone(),
             server: server.lower(),
+            vendor: Some("Samba Team (https://www.samba.org)".to_owned()),
             next_rid: LAST_RID,
             base,
         };

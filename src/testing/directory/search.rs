@@ -50,7 +50,7 @@ impl Store {
             ("dnsHostName", text(self.server.clone())),
             (
                 "vendorName",
-                text("Samba Team (https://www.samba.org)".to_owned()),
+                self.vendor.clone().map(text).unwrap_or_default(),
             ),
             (
                 "tokenGroups",
@@ -66,7 +66,7 @@ impl Store {
             dn: Dn::root(),
             attributes: all
                 .into_iter()
-                .filter(|(name, _)| is_wanted(name))
+                .filter(|(name, values)| is_wanted(name) && !values.is_empty())
                 .map(|(name, values)| (name.to_owned(), values))
                 .collect(),
         }
