@@ -1,6 +1,7 @@
 //! A fault at every call of every verb: whatever happens, the domain is as before or as the verb leaves it, at once or after
 //! `operations undo` or `operations cleanup` of a new client; and whenever a client reads a policy, it is a whole one.
 
+mod came_between;
 pub mod case;
 mod client_view;
 mod interrupted_twice;

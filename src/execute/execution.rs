@@ -1,6 +1,6 @@
 //! One plan while it is applied: every precondition and right, then each change, then the clean-up; after a failure the roll-back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::journal::{Before, Event, Inverse, Journal, Visible};
@@ -268,6 +268,8 @@ impl<'a> Execution<'a> {
             plan: self.plan,
             before: self.before().collect(),
             raising: &BTreeMap::new(),
+            put_aside: &BTreeMap::new(),
+            is_later: false,
             kept: &BTreeMap::new(),
             visible: &BTreeMap::new(),
         };
@@ -290,7 +292,7 @@ impl<'a> Execution<'a> {
                 };
                 let hint = match error.hint() {
                     Some(hint) => format!("{text}; {hint}"),
-                    None if done.raised.is_some() => text,
+                    None if done.raised.is_some() || done.keeps_others => text,
                     None => format!("{text}; the domain is as it was"),
                 };
                 error.with_hint(hint)
@@ -464,6 +466,10 @@ pub(super) struct RollBack<'a> {
     pub(super) before: BTreeMap<usize, &'a Before>,
     /// The versions that incomplete roll-backs were about to write.
     pub(super) raising: &'a BTreeMap<usize, Vec<GpoVersion>>,
+    /// The live names of the entries of others that incomplete roll-backs were about to put aside.
+    pub(super) put_aside: &'a BTreeMap<usize, BTreeSet<String>>,
+    /// Whether the operation had ended before.
+    pub(super) is_later: bool,
     /// The attributes that keep the value of a later operation.
     pub(super) kept: &'a BTreeMap<usize, Vec<SwapAttribute>>,
     /// The versions that undoing later operations made visible.
@@ -483,6 +489,7 @@ impl RollBack<'_> {
         let mut done = RolledBack {
             raised: None,
             same_objects: true,
+            keeps_others: false,
         };
         let mut first_error = None;
         for (of, change) in self.plan.changes.iter().enumerate().rev() {
@@ -503,6 +510,7 @@ impl RollBack<'_> {
                 Ok(one) => {
                     done.raised = done.raised.or(one.raised);
                     done.same_objects &= one.same_objects;
+                    done.keeps_others |= one.keeps_others;
                 }
                 Err(error) => {
                     tracing::warn!(%error, change = of, "Cannot undo");
@@ -533,6 +541,8 @@ impl RollBack<'_> {
             of,
             before: self.before.get(&of).copied(),
             raising: self.raising.get(&of).map(Vec::as_slice).unwrap_or_default(),
+            put_aside: self.put_aside.get(&of),
+            is_later: self.is_later,
             visible: self.visible.get(&of).map(Vec::as_slice).unwrap_or_default(),
             kept: self.kept.get(&of).map(Vec::as_slice).unwrap_or_default(),
         };

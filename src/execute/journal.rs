@@ -216,6 +216,14 @@ pub enum Event {
         /// The version.
         version: GpoVersion,
     },
+    /// What somebody else has put at this live name is about to be put aside; then the former entry becomes live again, and the other's
+    /// files are put over it.
+    PutAside {
+        /// The change of the plan, from 0.
+        of: usize,
+        /// The live name.
+        live: String,
+    },
     /// It failed for this reason; what was written is being rolled back.
     Failed {
         /// The reason.

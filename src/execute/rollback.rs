@@ -9,7 +9,10 @@ mod attributes;
 mod entries;
 mod gpt_ini;
 mod new_gpo;
+mod newcomers;
 mod proof;
+
+use std::collections::BTreeSet;
 
 use super::journal::{Before, Inverse, Journal, Visible};
 use super::stage::{StagingArea, descriptor_steps, probe_file_entries, remove_tree};
@@ -43,6 +46,10 @@ pub(super) struct Undo<'a> {
     pub(super) before: Option<&'a Before>,
     /// The versions that incomplete roll-backs were about to write, the last one at the end.
     pub(super) raising: &'a [GpoVersion],
+    /// The live names of the entries of others that incomplete roll-backs were about to put aside.
+    pub(super) put_aside: Option<&'a BTreeSet<String>>,
+    /// Whether the operation had ended before, so that others may have done anything since.
+    pub(super) is_later: bool,
     /// The attributes that keep the value of a later operation.
     pub(super) kept: &'a [SwapAttribute],
     /// The versions that undoing later operations made visible.
@@ -56,6 +63,8 @@ pub(super) struct RolledBack {
     pub(super) raised: Option<GpoVersion>,
     /// Whether the objects below the GPO are the same ones, not new ones with the same content.
     pub(super) same_objects: bool,
+    /// Whether it contains what somebody else wrote while the operation was switching its entries.
+    pub(super) keeps_others: bool,
 }
 
 impl RolledBack {
@@ -70,6 +79,9 @@ impl RolledBack {
             text += &format!(
                 ", with the higher version {version}, because clients may have read the new settings and ignore older versions"
             );
+        }
+        if self.keeps_others {
+            text.push_str("; what somebody else wrote meanwhile is kept, over the former files");
         }
         text
     }
@@ -94,6 +106,8 @@ struct RollbackReport {
     renamed_back: Vec<String>,
     /// Whether an entry is the former one already: it was never renamed, or an earlier attempt has renamed it back.
     has_former: bool,
+    /// Whether what somebody else wrote was put over former entries.
+    keeps_others: bool,
 }
 
 impl RollbackReport {
@@ -153,7 +167,7 @@ impl Undo<'_> {
         self.refuse_changed_new(changes).await?;
         let mut report = RollbackReport::default();
         if let Some(last) = changes.iter().rev().find(|change| is_switch(change)) {
-            match self.switch_all_back(changes, &mut report).await {
+            match self.switch_all_back(changes, journal, &mut report).await {
                 Err(error) if entries::keeps_the_new(&error) => {
                     report.note(last, Err(error));
                     return Err(report.into_error());
@@ -184,11 +198,13 @@ impl Undo<'_> {
             report.note(made, outcome);
         }
         let renamed_back = std::mem::take(&mut report.renamed_back);
+        let keeps_others = report.keeps_others;
         report.into_result()?;
         let same_objects = self.prove(changes, raised, &renamed_back).await?;
         Ok(RolledBack {
             raised,
             same_objects,
+            keeps_others,
         })
     }
 
@@ -396,16 +412,19 @@ impl Undo<'_> {
     }
 
     fn entry(&self, name: &str) -> Result<SysvolPath> {
-        SafeName::new(name)
-            .map(|name| self.staging.entry(&name))
-            .map_err(|cause| {
-                Error::new(
-                    ErrorKind::BadInput,
-                    "the journal contains an unsafe file name",
-                )
-                .with_source(cause)
-            })
+        Ok(self.staging.entry(&safe_name(name)?))
     }
+}
+
+/// A name of an entry in a journal.
+pub(super) fn safe_name(name: &str) -> Result<SafeName> {
+    SafeName::new(name).map_err(|cause| {
+        Error::new(
+            ErrorKind::BadInput,
+            "the journal contains an unsafe file name",
+        )
+        .with_source(cause)
+    })
 }
 
 /// Whether a change made an entry of the GPO's folder live.

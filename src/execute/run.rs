@@ -339,7 +339,13 @@ impl Run<'_> {
     /// Reads both halves and compares them with the plan.
     async fn verify(&mut self, new: &GptTree, guid: Guid, current: Option<&LiveGpo>) -> Result<()> {
         self.control.report(Phase::Verify, 0, 1, 0);
-        let live = self.read_back(new, guid).await?;
+        let live = self.read_back(new, guid).await;
+        let live = live.map_err(|error| match error.kind() {
+            ErrorKind::BadDirectory => {
+                error.context(format!("read back, GPO {guid} differs from the plan"))
+            }
+            _ => error,
+        })?;
         let (planned, found) = (tree_hashes(new), tree_hashes(&live.snapshot.tree));
         let was = current.map(|current| tree_hashes(&current.snapshot.tree));
         let is_edited =

@@ -67,6 +67,11 @@ impl StagingArea {
         self.derived("old", name)
     }
 
+    /// The place of what somebody else has put at the live `name` while this operation was switching it.
+    pub(crate) fn aside_name(&self, name: &SafeName) -> Result<SafeName> {
+        self.derived("aside", name)
+    }
+
     /// The folded path of an entry before this operation renamed it out of the way; `None` when it has not.
     pub(crate) fn without_old<'a>(&self, folded: &'a str) -> Option<&'a str> {
         folded.strip_prefix(&format!(".gpoctl-{}-old-", self.tag.to_lowercase()))

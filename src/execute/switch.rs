@@ -96,9 +96,19 @@ impl Run<'_> {
     /// finds old and new files together for as long as this operation waits.
     async fn try_switches(&self, switches: &[Switch]) -> Result<Option<Stopped>> {
         for (done, switch) in switches.iter().enumerate() {
-            let Err(error) = self.switch(switch).await else {
+            let Err(mut error) = self.switch(switch).await else {
                 continue;
             };
+            // Half of it was made, and cannot be undone because the live name is in use again: somebody else has just written there.
+            if error.kind() == ErrorKind::Incomplete {
+                let live = self.staging.entry(&switch.live);
+                if let Ok(Some(_)) = self.domain.sysvol_at_once().stat(&live).await {
+                    let meanwhile = self.changed_meanwhile(switch.live.as_str());
+                    error = meanwhile
+                        .with_source(error)
+                        .with_kind(ErrorKind::Incomplete);
+                }
+            }
             if error.kind() != ErrorKind::InUse {
                 return Ok(Some(match error.kind() {
                     // Another operation has just renamed the entry, or put one of its own there.

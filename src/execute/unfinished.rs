@@ -6,11 +6,11 @@ use crate::domain::sysvol::SysvolPath;
 use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::execute::journal::{Event, Inverse, OperationState, StoredOperation};
 use crate::execute::known_entries::remove_known;
+use crate::execute::rollback::safe_name;
 use crate::execute::stage::{StagingArea, hashes_below, remove_tree};
 use crate::execute::values::remove_staged;
 use crate::execute::waiting::PatientDomain;
 use crate::message::{Code, StatusMessage, shell_word};
-use crate::model::safe_name::SafeName;
 use crate::plan::gpo::{GpoPlan, Verb, tree_hashes};
 use crate::plan::values::ValueChange;
 use crate::plan::{Change, Plan};
@@ -59,6 +59,8 @@ pub async fn roll_back(
         plan: &plan,
         before: before.iter().map(|(of, state)| (*of, state)).collect(),
         raising: &operation.raising,
+        put_aside: &operation.put_aside,
+        is_later: true,
         kept: since.kept(),
         visible: since.visible(),
     };
@@ -294,14 +296,7 @@ async fn refuse_missing(
         }
         None => None,
     };
-    let entry = |name: &str| {
-        SafeName::new(name)
-            .map(|name| staging.entry(&name))
-            .map_err(|cause| {
-                Error::new(ErrorKind::BadInput, "the journal names an unsafe entry")
-                    .with_source(cause)
-            })
-    };
+    let entry = |name: &str| safe_name(name).map(|name| staging.entry(&name));
     for (it, change) in &operation.to_take_back() {
         let Inverse::SwitchBack {
             live,
@@ -357,10 +352,10 @@ fn own_entries(operation: &StoredOperation, of: usize, gpo: &GpoPlan) -> Result<
             }
             _ => continue,
         };
-        let name = SafeName::new(name).map_err(|cause| {
-            Error::new(ErrorKind::BadInput, "the journal names an unsafe entry").with_source(cause)
-        })?;
-        paths.push(staging.entry(&name));
+        paths.push(staging.entry(&safe_name(name)?));
+    }
+    for live in operation.put_aside.get(&of).into_iter().flatten() {
+        paths.push(staging.entry(&staging.aside_name(&safe_name(live)?)?));
     }
     Ok(paths)
 }

@@ -235,6 +235,15 @@ impl MemorySysvol {
         locked(&self.share).capacity = bytes;
     }
 
+    /// Somebody else writes this file, and makes the folders above it, as soon as a swap has renamed its entry of the GPO's folder away,
+    /// and not renamed the new one yet. Once.
+    pub fn write_between_renames(&self, path: &SysvolPath, content: impl Into<Bytes>) {
+        let mut share = locked(&self.share);
+        share
+            .between_renames
+            .insert(exact::on_share(path), content.into());
+    }
+
     /// A server of its own with the same files, folders and descriptors, where nothing is open.
     #[must_use]
     pub fn copy(&self) -> Self {

@@ -75,6 +75,22 @@ impl StoredOperation {
                 return Err(self.foreign(&format!("change {number} of {EVENTS} {fault}")));
             }
         }
+        for (of, live) in self
+            .put_aside
+            .iter()
+            .flat_map(|(of, all)| all.iter().map(move |live| (of, live)))
+        {
+            let replaces = |(it, inverse): &(usize, Inverse)| {
+                it == of
+                    && matches!(inverse, Inverse::SwitchBack { live: name, old: Some(_), .. } if name == live)
+            };
+            if !self.changes.iter().any(replaces) {
+                return Err(self.foreign(&format!(
+                    "it puts \"{}\" aside, which the operation did not replace",
+                    live.escape_debug()
+                )));
+            }
+        }
         if plan.mode == Mode::AllOrNothing && !self.stands.is_empty() {
             return Err(self.foreign("its plan is made as a whole or not at all"));
         }

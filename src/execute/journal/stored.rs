@@ -103,6 +103,8 @@ pub struct StoredOperation {
     pub(super) planned: usize,
     /// The versions that incomplete roll-backs were about to write, by the numbers of their changes.
     pub(in crate::execute) raising: BTreeMap<usize, Vec<GpoVersion>>,
+    /// The live names of the entries of others that roll-backs were about to put aside, by the numbers of their changes.
+    pub(in crate::execute) put_aside: BTreeMap<usize, BTreeSet<String>>,
 }
 
 /// The parts of a plan that a list shows; version 1 has a form for one GPO and one for single values.
@@ -231,6 +233,7 @@ impl StoredOperation {
             mode: Mode::default(),
             planned: 0,
             raising: BTreeMap::new(),
+            put_aside: BTreeMap::new(),
         };
         let journal = match root::journal(journals, &operation.id) {
             Ok(journal) => journal,
@@ -393,6 +396,9 @@ impl StoredOperation {
                     self.undone_in_part = in_part;
                 }
                 Event::Raising { of, version } => self.raising.entry(of).or_default().push(version),
+                Event::PutAside { of, live } => {
+                    self.put_aside.entry(of).or_default().insert(live);
+                }
                 Event::Failed { reason } => self.reason = Some(reason),
                 Event::RollBackFailed {
                     reason,

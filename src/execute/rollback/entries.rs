@@ -1,6 +1,6 @@
 //! Rolls back the entries of the GPO's folder.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Mutex;
@@ -8,12 +8,12 @@ use tokio::sync::Mutex;
 use super::{RollbackReport, Undo};
 use crate::domain::sysvol::{Sysvol, SysvolPath};
 use crate::error::{Error, ErrorKind, Result};
-use crate::execute::journal::Inverse;
+use crate::execute::journal::{Inverse, Journal};
 use crate::execute::stage::{entry_hashes, hashes_below, remove_tree};
 use crate::plan::gpo::tree_hashes;
 
 /// The hash of each file of an entry, by its path.
-type Hashes = BTreeMap<String, String>;
+pub(super) type Hashes = BTreeMap<String, String>;
 
 /// What restored one entry.
 enum Moved {
@@ -50,6 +50,24 @@ impl Moved {
     }
 }
 
+/// What attempts to restore the entries have in common.
+pub(super) struct Attempts<'a> {
+    /// What was made, by the live names.
+    made: Mutex<Vec<(String, Moved)>>,
+    pub(super) journal: Mutex<&'a mut Journal>,
+    /// The live names of the entries of others that were announced to be put aside.
+    pub(super) put_aside: Mutex<BTreeSet<String>>,
+}
+
+/// What becomes of an entry that somebody else has put at a live name meanwhile.
+#[derive(Clone, Copy, PartialEq)]
+enum Newcomer {
+    /// It may belong to another operation.
+    Stays,
+    /// It is put aside, and then over the former entry.
+    MakesWay,
+}
+
 impl Undo<'_> {
     /// Restores the previous entries under their live names. While a client has one of them open, or SYSVOL does not answer, none is
     /// restored; nor is one while another operation has its own entries under live names, because it may find that it is too late, and rename back what it has
@@ -61,13 +79,19 @@ impl Undo<'_> {
     pub(super) async fn switch_all_back(
         &self,
         changes: &[Inverse],
+        journal: &mut Journal,
         report: &mut RollbackReport,
     ) -> Result<()> {
-        let made = Mutex::new(Vec::new());
+        let attempts = Attempts {
+            made: Mutex::default(),
+            journal: Mutex::new(journal),
+            put_aside: Mutex::new(self.put_aside()),
+        };
         let is_other = AtomicBool::new(false);
         let settled = async || {
             is_other.store(false, Ordering::Relaxed);
-            let found = self.try_switches_back(changes, &made).await?;
+            let found = self.try_switches_back(changes, &attempts, Newcomer::Stays);
+            let found = found.await?;
             if found.foreign.is_empty() {
                 return Ok(found);
             }
@@ -76,13 +100,16 @@ impl Undo<'_> {
                     is_other.store(true, Ordering::Relaxed);
                     Err(error)
                 }
-                None => self.try_switches_back(changes, &made).await,
+                None => {
+                    self.try_switches_back(changes, &attempts, Newcomer::MakesWay)
+                        .await
+                }
             }
         };
         let restored = match self.domain.until_closed(settled).await {
             // Others that do not end are not waited for any longer.
             Err(error) if is_other.into_inner() && error.kind() == ErrorKind::InUse => {
-                let as_it_is = || self.try_switches_back(changes, &made);
+                let as_it_is = || self.try_switches_back(changes, &attempts, Newcomer::Stays);
                 self.domain.until_closed(as_it_is).await?
             }
             outcome => outcome?,
@@ -90,6 +117,7 @@ impl Undo<'_> {
         report.foreign.extend(restored.foreign);
         report.renamed_back.extend(restored.renamed_back);
         report.has_former |= restored.has_former;
+        self.put_over(attempts.put_aside.into_inner(), report).await;
         for path in restored.superfluous {
             let removed = remove_tree(self.domain.sysvol(), &path).await;
             if let Err(error) = removed {
@@ -102,10 +130,11 @@ impl Undo<'_> {
     async fn try_switches_back(
         &self,
         changes: &[Inverse],
-        made: &Mutex<Vec<(String, Moved)>>,
+        attempts: &Attempts<'_>,
+        newcomer: Newcomer,
     ) -> Result<RollbackReport> {
         let mut report = RollbackReport::default();
-        let earlier = made.lock().await;
+        let earlier = attempts.made.lock().await;
         let names = earlier.iter().map(|(live, _)| live.clone());
         report.renamed_back.extend(names);
         drop(earlier);
@@ -123,22 +152,19 @@ impl Undo<'_> {
             let Inverse::SwitchBack { live, old, staged } = inverse else {
                 continue;
             };
-            let moved = self.way_back(live, old.as_deref(), staged.as_deref(), &mut report);
-            let outcome = match moved.await {
-                Ok(Some(moved)) => match moved.make(self.domain.sysvol_at_once()).await {
-                    Ok(()) => {
-                        report.renamed_back.push(live.clone());
-                        made.lock().await.push((live.clone(), moved));
-                        Ok(())
-                    }
-                    failed => failed,
-                },
-                Ok(None) => Ok(()),
-                Err(error) => Err(error),
-            };
+            let names = (live.as_str(), old.as_deref(), staged.as_deref());
+            let mut outcome = self.restore(names, attempts, newcomer, &mut report).await;
+            if outcome
+                .as_ref()
+                .is_err_and(|it| it.kind() == ErrorKind::Incomplete)
+            {
+                // The live name was in use again when the entry had been renamed away. Found by a race with samba-tool, whose MACHINE came
+                // beside Machine.
+                outcome = self.restore(names, attempts, newcomer, &mut report).await;
+            }
             match outcome {
                 Err(error) if keeps_the_new(&error) => {
-                    let made = std::mem::take(&mut *made.lock().await);
+                    let made = std::mem::take(&mut *attempts.made.lock().await);
                     self.take_back(made).await;
                     return Err(error);
                 }
@@ -146,6 +172,23 @@ impl Undo<'_> {
             }
         }
         Ok(report)
+    }
+
+    /// Restores one previous entry, if it is to be.
+    async fn restore(
+        &self,
+        names: (&str, Option<&str>, Option<&str>),
+        attempts: &Attempts<'_>,
+        newcomer: Newcomer,
+        report: &mut RollbackReport,
+    ) -> Result<()> {
+        let moved = self.way_back(names, attempts, newcomer, report).await?;
+        let Some(moved) = moved else { return Ok(()) };
+        moved.make(self.domain.sysvol_at_once()).await?;
+        let (live, ..) = names;
+        report.renamed_back.push(live.to_owned());
+        attempts.made.lock().await.push((live.to_owned(), moved));
+        Ok(())
     }
 
     /// What cannot be renamed now is found by the next attempt, which compares with what is there.
@@ -161,9 +204,9 @@ impl Undo<'_> {
     /// by renaming over the live one, a folder by renaming that away first.
     async fn way_back(
         &self,
-        live: &str,
-        old: Option<&str>,
-        staged: Option<&str>,
+        (live, old, staged): (&str, Option<&str>, Option<&str>),
+        attempts: &Attempts<'_>,
+        newcomer: Newcomer,
         report: &mut RollbackReport,
     ) -> Result<Option<Moved>> {
         let sysvol = self.domain.sysvol();
@@ -203,8 +246,28 @@ impl Undo<'_> {
             .as_ref()
             .map(|basis| hashes_below(&basis.tree, live))
             .unwrap_or_default();
-        let is_former = old.is_some() && !there && (found == was || is_former(&found, &was, &new));
+        let was_put_aside = attempts.put_aside.lock().await.contains(live);
+        let is_former = old.is_some()
+            && !there
+            && (was_put_aside || found == was || is_former(&found, &was, &new));
         report.has_former |= is_former;
+        // The new entry never became live, or there is none; this one came when the old one had been renamed. Where there is none, that may
+        // be long ago when the roll-back is a later one.
+        let came_meanwhile = there
+            && found != was
+            && (is_staged
+                || was_put_aside
+                || staged.is_none() && !self.is_later && !report.is_theirs())
+            && newcomer == Newcomer::MakesWay;
+        if let Some(old) = old_path.as_ref().filter(|_| came_meanwhile)
+            && let Some(away) = self.make_way((live, staged), &found, old, attempts).await?
+        {
+            return Ok(Some(Moved::Swap {
+                live: live_path,
+                away,
+                back: old.clone(),
+            }));
+        }
         match (old_path, staged_path) {
             (Some(old), Some(staged)) if is_new && there => Ok(Some(Moved::Swap {
                 live: live_path,

@@ -25,20 +25,7 @@ impl Undo<'_> {
         let live = self.staging.entry(&gpt_ini_name()?);
         let found = read_whole(sysvol, &live).await?;
         let old = before.gpt_ini.as_ref().map(|content| &content.0);
-        // One that was interrupted between its announcement and the file has left the file of the one before.
-        let raised_before = |found: &Bytes| {
-            self.raising.iter().any(|version| {
-                new_gpt_ini(old.map(|old| &old[..]), *version, &mut Vec::new()) == found[..]
-            })
-        };
-        let new = self.plan.gpt_ini.as_ref().map(|content| &content.0);
-        let visible = |found: &Bytes| {
-            let mut all = self.visible.iter().flat_map(|it| &it.gpt_ini);
-            all.any(|ini| ini.0 == *found)
-        };
-        let is_ours = found
-            .as_ref()
-            .is_some_and(|it| Some(it) == new || raised_before(it) || visible(it));
+        let is_ours = found.as_ref().is_some_and(|it| self.is_own_gpt_ini(it));
         let object = directory.gpo(self.guid()).await?;
         let modified = changes.iter().any(|change| {
             matches!(change, Inverse::RestoreAttributes { written, .. }
@@ -95,6 +82,21 @@ impl Undo<'_> {
                 .await?;
         }
         Ok(Some(raised))
+    }
+
+    /// Whether this operation has written a GPT.INI like this one, or a roll-back of it, or undoing a later operation.
+    pub(super) fn is_own_gpt_ini(&self, found: &Bytes) -> bool {
+        let old = self.before.and_then(|before| before.gpt_ini.as_ref());
+        // One that was interrupted between its announcement and the file has left the file of the one before.
+        let mut raised_before = self
+            .raising
+            .iter()
+            .map(|version| new_gpt_ini(old.map(|old| &old.0[..]), *version, &mut Vec::new()));
+        let new = self.plan.gpt_ini.as_ref();
+        let mut visible = self.visible.iter().flat_map(|it| &it.gpt_ini);
+        new.is_some_and(|new| new.0 == *found)
+            || raised_before.any(|it| it == found[..])
+            || visible.any(|it| it.0 == *found)
     }
 
     /// Replaces the live GPT.INI, with the permissions of a file of this GPO.

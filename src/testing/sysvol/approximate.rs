@@ -205,6 +205,8 @@ fn exchange(
 ) -> Result<()> {
     renamed(share, caller, live, live, old)?;
     let name = on_share(live);
+    let written = share.write_between_renames(&name, &caller.login);
+    written.map_err(|status| refused(live, status))?;
     let Err(failed) = renamed(share, caller, live, new, &name) else {
         return Ok(());
     };

@@ -291,6 +291,10 @@ pub(super) fn swap(
         return rename(share, caller, staged, live, false);
     };
     let away = renamed(share, caller, live, old, false);
+    if away.is_ok() {
+        let written = share.write_between_renames(&on_share(live), &caller.login);
+        written.map_err(|status| refused(live, status))?;
+    }
     let moved_in = renamed(share, caller, staged, live, false);
     let mut take_back = |from: &SysvolPath, to: &SysvolPath, error: Error| match rename(
         share, caller, from, to, false,

@@ -62,6 +62,8 @@ pub(super) struct Share {
     pub(super) server: SysvolServer,
     /// The most bytes that fit.
     pub(super) capacity: Option<u64>,
+    /// The files that somebody else writes between the two renames of a swap, by their paths.
+    pub(super) between_renames: BTreeMap<String, Bytes>,
     handles: BTreeMap<HandleId, Handle>,
     next: HandleId,
 }
@@ -72,6 +74,7 @@ impl Share {
             tree,
             server,
             capacity: None,
+            between_renames: BTreeMap::new(),
             handles: BTreeMap::new(),
             next: 1,
         }
@@ -81,6 +84,7 @@ impl Share {
     pub(super) fn copy(&self) -> Self {
         Self {
             capacity: self.capacity,
+            between_renames: self.between_renames.clone(),
             next: self.next,
             ..Self::new(self.tree.clone(), self.server)
         }
@@ -138,6 +142,21 @@ impl Share {
             (_, Content::Folder(_)) => Err(NtStatus::NOT_A_DIRECTORY),
             _ => Err(NtStatus::OBJECT_NAME_COLLISION),
         }
+    }
+
+    /// Writes what comes between the two renames of a swap, when its live name is not in use.
+    pub(super) fn write_between_renames(&mut self, live: &str, login: &SysvolLogin) -> Answer<()> {
+        let live = live.to_lowercase();
+        let is_in = |path: &String, _: &mut Bytes| {
+            let rest = path.to_lowercase();
+            let rest = rest.strip_prefix(&live).map(str::to_owned);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('\\'))
+        };
+        let coming: Vec<_> = self.between_renames.extract_if(.., is_in).collect();
+        for (path, content) in coming {
+            self.put(&path, Content::File(content), login)?;
+        }
+        Ok(())
     }
 
     /// Whether these bytes fit in the place of so many.

@@ -149,6 +149,7 @@ fn unfinished(id: &str, changes: Vec<(usize, Inverse)>) -> StoredOperation {
         mode: Mode::default(),
         planned: 1,
         raising: BTreeMap::new(),
+        put_aside: BTreeMap::new(),
     }
 }
 
@@ -250,6 +251,36 @@ fn what_an_operation_announces_belongs_to_it() {
     ] {
         let text = format!("{inverse:?}");
         assert!(refused(plan, inverse).is_none(), "{text}");
+    }
+}
+
+#[test]
+fn only_an_entry_that_is_replaced_is_put_aside() {
+    let plan = plan(Verb::Restore, OWN, false);
+    let switch = |old: Option<String>| Inverse::SwitchBack {
+        live: "Machine".to_owned(),
+        old,
+        staged: Some(staged("new", "Machine")),
+    };
+    let refused = |live: &str, of: usize| {
+        let mut stored = unfinished(ID, vec![(0, switch(Some(staged("old", "Machine"))))]);
+        let before = BTreeMap::from([(0, before())]);
+        assert!(stored.refuse_foreign_parts(&whole(&plan), &before).is_ok());
+        stored
+            .put_aside
+            .entry(of)
+            .or_default()
+            .insert(live.to_owned());
+        let refused = stored.refuse_foreign_parts(&whole(&plan), &before).err();
+        refused.map(|error| error.to_string())
+    };
+    assert_eq!(refused("Machine", 0), None);
+    for (live, of) in [("User", 0), ("Machine", 1), (r"..\Machine", 0)] {
+        let text = refused(live, of).unwrap();
+        assert!(
+            text.contains("aside, which the operation did not replace"),
+            "{text}"
+        );
     }
 }
 
