@@ -2,7 +2,7 @@
 
 use super::run::Run;
 use crate::domain::sysvol::{Sysvol, SysvolPath};
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::execute::journal::Inverse;
 use crate::execute::rollback;
 use crate::execute::stage::{as_stored, descriptors_from, without_owners};
@@ -256,16 +256,29 @@ impl Run<'_> {
     }
 
     /// The descriptors for a new folder of the GPO. On Windows it has the one derived from its container, without the object
-    /// entries, and what is below inherits from it; on Samba it is like every file.
+    /// entries, and what is below inherits from it; on Samba it is like every file. Where the server refuses the order of its entries,
+    /// those that deny come first, and what is below inherits from it: a folder without a descriptor would inherit from Policies, in
+    /// which Group Policy Creator Owners may write. Seen on 4.25.1, after the undo of a deletion.
     pub(super) fn descriptors_of_folder(
         &self,
         descriptors: &[Vec<u8>],
         container: &[u8],
     ) -> Result<Vec<Vec<u8>>> {
-        Ok(match self.children_inherit() {
-            true => vec![self.derived(container)?.without_object_aces],
-            false => descriptors.to_vec(),
-        })
+        if self.children_inherit() {
+            return Ok(vec![self.derived(container)?.without_object_aces]);
+        }
+        if !descriptors.is_empty() || !self.sysvol().has_exact_descriptors() {
+            return Ok(descriptors.to_vec());
+        }
+        let first = self.derived(container)?.denying_first();
+        let first = first.map_err(|cause| {
+            Error::new(
+                ErrorKind::BadDirectory,
+                "the permissions of the GPO do not fit in a security descriptor",
+            )
+            .with_source(cause)
+        })?;
+        Ok(vec![first])
     }
 
     /// The descriptor of the GPO's folder, derived from that of its container. What GPMC does on Windows is documented nowhere and was

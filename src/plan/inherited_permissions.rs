@@ -123,7 +123,7 @@ impl Written {
                 "the folder keeps its permissions and new files inherit theirs"
             }
             Self::Folder | Self::FolderIfRefused => {
-                "the new folder of the GPO inherits its permissions from the folder Policies, without the entries that deny"
+                "on the new folder of the GPO the entries that deny come first, and new files inherit from it"
             }
         }
     }

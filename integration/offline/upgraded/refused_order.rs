@@ -205,7 +205,7 @@ async fn new_files_of_such_a_gpo_inherit_and_the_plan_says_so() {
                 .any(|it| it.code.name() == "deny-after-allow");
             // The folder of a deleted GPO is a new one, which keeps nothing.
             let expected = match verb {
-                Verb::Delete => "the new folder of the GPO inherits its permissions from",
+                Verb::Delete => "on the new folder of the GPO the entries that deny come first",
                 _ => "the folder keeps its permissions",
             };
             let are_right = |messages: &[StatusMessage]| {
@@ -234,6 +234,26 @@ async fn new_files_of_such_a_gpo_inherit_and_the_plan_says_so() {
                 let codes = codes_of(&admin).await;
                 assert!(codes.contains(&"deny-after-allow".to_owned()), "{codes:?}");
             }
+            if is_refused && verb == Verb::Delete {
+                denies_first(&domain);
+            }
         }
+    }
+}
+
+/// The folder that an undo has made, and what is in it: nothing is inherited from Policies, and what the GPO denies is denied.
+fn denies_first(domain: &MemoryDomain) {
+    let all = descriptors_of(domain, guid());
+    assert!(all.len() > 1, "{all:?}");
+    for (path, sddl) in all {
+        let (_, dacl) = sddl.split_once("D:").unwrap();
+        let (flags, entries) = dacl.split_once('(').unwrap();
+        let is_folder = path.ends_with(&guid().to_string());
+        assert!(!is_folder || flags.contains('P'), "{path}: {sddl}");
+        let kinds: Vec<&str> = entries
+            .split('(')
+            .map(|it| it.split(';').next().unwrap())
+            .collect();
+        assert_eq!((kinds[0], kinds[1]), ("D", "A"), "{path}: {sddl}");
     }
 }

@@ -65,6 +65,21 @@ pub struct FileDescriptor {
     pub with_object_aces: Vec<u8>,
 }
 
+impl FileDescriptor {
+    /// The value with which it is set where the server refuses its order ([`FileEntries::stores`]): the entries that deny come first.
+    /// That denies at least as much.
+    ///
+    /// # Errors
+    /// When it does not fit in a descriptor.
+    pub fn denying_first(&self) -> Result<Vec<u8>, InvalidSecurityDescriptor> {
+        let mut descriptor = self.descriptor.clone();
+        if let Some(dacl) = &mut descriptor.dacl {
+            dacl.aces.sort_by_key(|ace| !ace.denies());
+        }
+        descriptor.to_bytes()
+    }
+}
+
 /// Derives the descriptor that `samba-tool ntacl sysvolcheck` expects on every file and every folder of a GPO:
 ///
 /// - owner, group, protection and the order of entries are those of the directory object;
