@@ -93,9 +93,9 @@ pub(super) async fn run(args: CheckArgs, ui: &Ui) -> Result<u8> {
         let folder = SysvolPath::policies(&session.info().dns_domain);
         let why = match share_is_read_only(session, &folder).await? {
             true => format!(
-                "which permissions this server accepts could not be tried, because it shares SYSVOL read-only: {MAKE_WRITABLE}"
+                "the permissions that this server accepts could not be tried, because it shares SYSVOL read-only: {MAKE_WRITABLE}"
             ),
-            false => "which permissions this server accepts could not be tried, because this account cannot write there: let one that can, such as a domain administrator, run this command".to_owned(),
+            false => "the permissions that this server accepts could not be tried, because this account cannot write there: let one that can, such as a domain administrator, run this command".to_owned(),
         };
         report.explain(Code::MixedPermissions, &why);
     }
@@ -139,7 +139,7 @@ pub(super) async fn run(args: CheckArgs, ui: &Ui) -> Result<u8> {
                     return Ok(exit_status(report.worst()));
                 }
             } else if is_unknown {
-                ui.say("which permissions this server accepts was not tried, so there may be more to repair");
+                ui.say("the permissions that this server accepts were not tried, so there may be more to repair");
             }
         }
         let is_done = args.writing.only_shows() || list.changes.is_empty();
@@ -320,7 +320,7 @@ fn nothing_to_repair(report: &Report, list: &Plan, is_unknown: bool) -> &'static
     } else if report.all().any(|it| it.code == Code::DescriptorsNotRead) {
         "nothing to repair was found; permissions were not checked"
     } else if is_unknown {
-        "nothing to repair was found; which permissions this server accepts was not tried"
+        "nothing to repair was found; the permissions that this server accepts were not tried"
     } else {
         "nothing to repair"
     }

@@ -53,7 +53,7 @@ pub(crate) async fn check(session: &DomainSession, plan: &GpoPlan) -> Result<()>
     } else if plan.verb == Verb::Delete && directory.is_empty() {
         "nothing was changed; the directory allows it, so let an administrator delegate \"Edit settings, delete, modify security\" on the GPO to this account, or run gpoctl check --fix if it reports the permissions of its folder"
     } else if directory.is_empty() {
-        "nothing was changed; only SYSVOL refuses it, so an administrator has to repair the permissions of the GPO's folder: gpoctl check shows how they differ, and GPMC offers to repair it when it opens the GPO"
+        "nothing was changed; only SYSVOL refuses it, so an administrator has to repair the permissions of the GPO's folder: gpoctl check --fix sets them, and GPMC offers to when it opens the GPO"
     } else if plan.verb == Verb::Delete {
         "nothing was changed; let an administrator delegate \"Edit settings, delete, modify security\" on the GPO to this account; --keep-links leaves the links to it alone"
     } else if sysvol.is_empty() && writes_files(plan) {

@@ -463,7 +463,7 @@ pub(crate) fn owners_not_set() -> StatusMessage {
         Code::OwnersNotSet,
         "this account may not set owners on SYSVOL, so it owns the new files and samba-tool ntacl sysvolcheck reports them",
     )
-    .with_hint("clients and editors are not affected; an import by a domain administrator sets the owners")
+    .with_hint("clients and editors are not affected; gpoctl check --fix by a domain administrator sets the owners")
 }
 
 /// Missing already counts as deleted.

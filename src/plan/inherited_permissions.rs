@@ -151,7 +151,7 @@ pub(crate) fn order_of_gpt_ini_refused(guid: Guid) -> StatusMessage {
     refused_order(Written::GptIni).of_gpo(guid.to_string())
 }
 
-const ON_SAMBA: &str = "this SMB client cannot write security descriptors, so new files and folders on SYSVOL inherit theirs: samba-tool ntacl sysvolcheck reports them, and a delegated editor may be unable to change them";
+const ON_SAMBA: &str = "this SMB client cannot write security descriptors, so new files and folders on SYSVOL inherit theirs: samba-tool ntacl sysvolcheck reports them, a delegated editor may be unable to change them, and whoever may create GPOs may change those of a new GPO";
 
 /// The same for a repair that writes a file of this GPO on Samba.
 pub(crate) fn descriptor_of_file_not_set(guid: Guid) -> StatusMessage {
