@@ -396,7 +396,7 @@ fn neither_a_dry_run_nor_a_missing_terminal_changes_anything() {
     let denied = ou.link(&[&add[..], &editor("src")].concat());
     assert_eq!(denied.status, 1, "{}", denied.stderr);
     assert!(
-        denied.stderr.contains("may not do this"),
+        denied.stderr.contains("may not write gPLink of OU=Asked"),
         "{}",
         denied.stderr
     );

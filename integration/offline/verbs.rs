@@ -19,8 +19,7 @@ use gpoctl::operations::import::{ImportOptions, ImportTarget};
 use gpoctl::operations::link::LinkEdit;
 use gpoctl::operations::restore::{self, RestoreOptions};
 use gpoctl::operations::set_status::Status;
-use gpoctl::operations::wmi::IfExists;
-use gpoctl::operations::{create, delete, import, link, rename, set_status, wmi};
+use gpoctl::operations::{create, delete, import, link, rename, set_status};
 use gpoctl::plan::{Change, Plan};
 use gpoctl::progress::Control;
 use gpoctl::session::DomainWriter;
@@ -28,7 +27,7 @@ use gpoctl::testing::domain::MemoryDomain;
 use gpoctl::testing::faults::{Faults, Half};
 
 use crate::faults;
-use crate::faults::case::{Case, Verb, filter_file};
+use crate::faults::case::{Case, Verb};
 
 const SCRIPTS: &str =
     "[{42B5FAAE-6536-11D2-AE5A-0000F87571E3}{40B6664F-4972-11D1-A7CA-0000F87571E3}]";
@@ -290,8 +289,6 @@ async fn an_account_without_rights_is_refused_before_anything_is_written() {
         enforced: false,
         disabled: false,
     };
-    let (container, file) = (session.directory().wmi_container(), filter_file("Tablets"));
-    let filter = wmi::plan_import(session.info(), &container, &[], &file, IfExists::Refuse);
     let refused = [
         (
             link::plan(domain, &som, &object, edit).unwrap(),
@@ -301,7 +298,6 @@ async fn an_account_without_rights_is_refused_before_anything_is_written() {
             link::plan_inheritance(domain, &som, true).unwrap(),
             "write gPOptions of OU=Staff",
         ),
-        (filter.unwrap(), "create WMI filters"),
     ];
     let options = ApplyOptions::in_folder(setting.folder.path().join("of alice"));
     for (plan, what) in refused {

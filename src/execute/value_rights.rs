@@ -30,7 +30,7 @@ pub(super) async fn refuse_denied(session: &DomainSession, change: &ValueChange)
 }
 
 /// What of a change this account may not do: part of a sentence. Of permissions, those of the other files are left in the change.
-/// The right to remove a WMI filter is found out when it is tried.
+/// The rights to create and remove WMI filters are found out when they are tried: a server may refuse their class to everybody, and says so.
 ///
 /// # Errors
 /// As the directory and SYSVOL.
@@ -71,18 +71,7 @@ pub(crate) async fn denied(
                 .collect();
             (!denied.is_empty()).then(|| format!("write {} of {}", denied.join(", "), dn.0))
         }
-        ValueChange::AddWmiFilter { dn, .. } => {
-            let parent = dn.0.parent();
-            let rights = match &parent {
-                Some(parent) => session.directory().object_rights(parent).await?,
-                None => None,
-            };
-            // A domain without a WMI filter may have no place for one yet.
-            rights
-                .is_some_and(|rights| !rights.may_add("msWMI-Som"))
-                .then(|| "create WMI filters".to_owned())
-        }
-        ValueChange::RemoveWmiFilter { .. } => None,
+        ValueChange::AddWmiFilter { .. } | ValueChange::RemoveWmiFilter { .. } => None,
     })
 }
 

@@ -438,7 +438,7 @@ fn backup_of(folder: &Path, content: &str) -> StoredBackup {
     backup(folder, &snapshot)
 }
 
-pub fn filter_file(name: &str) -> WmiFilterFile {
+fn filter_file(name: &str) -> WmiFilterFile {
     WmiFilterFile {
         name: name.to_owned(),
         description: "With a battery".to_owned(),
