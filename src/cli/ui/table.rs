@@ -1,6 +1,7 @@
 //! Rows in aligned columns, fitted to the terminal.
 
 use super::clean::Clean;
+use super::fold;
 
 /// The blanks between two columns.
 const GAP: u16 = 2;
@@ -8,6 +9,12 @@ const GAP: u16 = 2;
 const SHORT_WORD: usize = 20;
 /// The longest SID of a domain has 55 characters.
 const LONGEST_SID: usize = 55;
+
+/// The columns of a longer cell's lines before the table is laid out, which takes the square of their number in time: those of a
+/// table that is folded, and of one that is not, whose columns are counted in 16 bits.
+const PIECES: (u16, u16) = (1_000, 60_000);
+/// What is in no cell, so that a line is not split in words.
+const NOWHERE: char = '\0';
 
 /// The lines of a table: headers, then rows; `None` when the terminal of this width is too narrow for it. Without a width
 /// nothing is folded.
@@ -48,8 +55,16 @@ pub(super) fn lines(
             cell
         }
     }));
+    let piece = match width {
+        Some(_) => PIECES.0,
+        None => {
+            table.set_delimiter(NOWHERE);
+            PIECES.1
+        }
+    };
     for row in rows {
-        table.add_row(row.iter().map(Clean::as_str));
+        let cells = row.iter();
+        table.add_row(cells.map(|cell| fold::lines(cell, Some(piece), 0).join("\n")));
     }
     for (column, narrowest) in table.column_iter_mut().zip(narrowest) {
         column.set_padding((0, GAP));
@@ -134,6 +149,23 @@ mod tests {
             "{lines:#?}"
         );
         assert!(super::lines(&["NAME", "GUID"], &rows, Some(40), false).is_none());
+    }
+
+    /// One cell of half a million characters took minutes.
+    #[test]
+    fn a_cell_of_many_words_is_laid_out_in_pieces() {
+        let words = "word ".repeat(100_000);
+        let rows = rows(&[&[words.trim_end(), "x"]]);
+        for width in [None, Some(80)] {
+            let lines = lines(&["NAME", "SECOND"], &rows, width, false).unwrap();
+            let found: usize = lines.iter().map(|line| line.matches("word").count()).sum();
+            assert_eq!(found, 100_000);
+            let longest = lines.iter().map(|line| line.chars().count()).max();
+            assert!(
+                longest <= Some(width.map_or(60_010, usize::from)),
+                "{longest:?}"
+            );
+        }
     }
 
     #[test]
