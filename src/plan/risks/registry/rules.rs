@@ -1,6 +1,7 @@
 //! The rules: which registry values run code, take protection away or expose credentials.
 
 mod execution;
+mod loaders;
 mod protection;
 mod weakening;
 
@@ -24,7 +25,9 @@ struct Group(
 
 /// Every rule.
 pub(super) fn all() -> impl Iterator<Item = Rule> {
-    let groups = execution::GROUPS.iter().chain(weakening::GROUPS);
+    let groups = [execution::GROUPS, loaders::GROUPS, weakening::GROUPS]
+        .into_iter()
+        .flatten();
     let grouped = groups.flat_map(|Group(hive, kind, when, values)| {
         let rules = values.iter();
         rules.map(|(key, names)| Rule(*hive, *key, names, *when, *kind))

@@ -133,6 +133,74 @@ Software\Microsoft\Cryptography\OID\EncodingType 0\CryptSIPDllVerifyIndirectData
 System\CurrentControlSet\Control\SecurityProviders\WDigest|UseLogonCredential|2
 System\CurrentControlSet\Services\NTDS\Parameters|LDAPServerIntegrity|1
 Software\Policies\Microsoft\Windows Defender|DisableAntiSpyware|0x1
+Software\Classes\CLSID\{0}\InprocHandler32||e.dll
+Software\Classes\CLSID\{0}\ScriptletURL||http://e
+Software\Classes\TypeLib\{0}\1.0\0\win32||script:http://e
+Software\Classes\AppID\{0}|DllSurrogate|e.exe
+Software\Classes\AppID\{0}|LaunchPermission|b'\x01\x02'
+Software\Classes\ms-settings\CurVer||.pwn
+Software\Classes\.exe||pwn
+System\CurrentControlSet\Services\x|FailureActions|b'\x01\x02'
+System\CurrentControlSet\Services\x\Security|Security|b'\x01\x02'
+System\CurrentControlSet\Services\x\Parameters|Application|e.exe
+System\CurrentControlSet\Control\Class\{0}|UpperFilters|e
+System\CurrentControlSet\Control\Class\{0}\0000|CoInstallers32|e.dll,x
+System\CurrentControlSet\Control\CoDeviceInstallers|{0}|e.dll,x
+System\CurrentControlSet\Control\Session Manager\SubSystems|Windows|e.exe
+System\CurrentControlSet\Control\Session Manager|ExcludeFromKnownDlls|ole32.dll
+System\CurrentControlSet\Control\SafeBoot\Minimal\e||Service
+Software\Microsoft\Windows NT\CurrentVersion\Drivers32|wave|e.dll
+Software\Microsoft\Windows NT\CurrentVersion\Font Drivers|x|e.dll
+System\CurrentControlSet\Services\WinSock2\Parameters|NameSpace_Callout|e.dll
+System\CurrentControlSet\Services\WinSock2\Parameters\Protocol_Catalog9\Catalog_Entries\1|PackedCatalogItem|b'\x01\x02'
+System\CurrentControlSet\Services\RasMan\PPP\EAP\13|ConfigUIPath|e.dll
+System\CurrentControlSet\Services\IAS\Parameters|AuthorizationDLLs|e.dll
+Software\Microsoft\Windows\CurrentVersion\Telephony\Providers|ProviderFilename0|e.tsp
+System\CurrentControlSet\Services\EventLog\Application\x|EventMessageFile|e.dll
+Software\Microsoft\Cryptography\Defaults\Provider\x|Image Path|e.dll
+System\CurrentControlSet\Control\LsaExtensionConfig\Interfaces\1001|Extension|e.dll
+System\CurrentControlSet\Control\Lsa\MSV1_0|Auth0|e
+Software\Microsoft\WBEM\CIMOM|Autorecover MOFs|e.mof
+Software\Microsoft\Windows NT\CurrentVersion\AppCompatFlags\TelemetryController\x|Command|e.exe
+Software\Microsoft\Windows\Windows Error Reporting\Hangs|ReflectDebugger|e.exe
+Software\Microsoft\Windows NT\CurrentVersion\Image File Execution Options\x.exe|GlobalFlag|512
+System\CurrentControlSet\Control\Terminal Server\WinStations\RDP-Tcp|InitialProgram|e.exe
+Software\Microsoft\Terminal Server Client\Default\AddIns\x|Name|e.dll
+Software\Microsoft\HtmlHelp Author|location|e.dll
+Software\Microsoft\Ctf\LangBarAddin\{0}|FilePath|e.dll
+Software\Microsoft\Windows\CurrentVersion\Control Panel\Cpls|x|e.cpl
+Software\Microsoft\Office\16.0\Excel\Options|OPEN|/R e.xll
+Software\Microsoft\Office\16.0\Word\Options|StartUp-Path|\\e\s
+Software\Microsoft\Office\Word\Addins\x|LoadBehavior|3
+Software\Microsoft\Office\16.0\Outlook\WebView\Inbox|URL|http://e
+Software\Microsoft\Office\16.0\Outlook\Security|EnableUnsafeClientMailRules|1
+Software\Policies\Microsoft\Edge\WebView2\BrowserExecutableFolder|x.exe|\\e\s
+Software\Policies\Mozilla\Firefox|ExtensionSettings|{"x":{"installation_mode":"force_installed"}}
+Software\Google\Chrome\NativeMessagingHosts\x||C:\x.json
+Software\Microsoft\Windows\CurrentVersion\Explorer\User Shell Folders|Start Menu|\\e\s
+Software\Microsoft\Windows\CurrentVersion\Explorer\User Shell Folders|AppData|\\e\s
+System\CurrentControlSet\Control\Session Manager\Environment|GIT_CONFIG_GLOBAL|\\e\s
+System\CurrentControlSet\Control\Session Manager\Environment|RUSTC_WRAPPER|e.exe
+System\CurrentControlSet\Control\Session Manager\Environment|GOFLAGS|-toolexec=e
+System\CurrentControlSet\Control\Session Manager\Environment|MAVEN_OPTS|-javaagent:e
+System\CurrentControlSet\Control\Lsa|DSRMAdminLogonBehavior|2
+System\CurrentControlSet\Services\Netlogon\Parameters|AllowNT4Crypto|1
+System\CurrentControlSet\Services\Netlogon\Parameters|SealSecureChannel|0
+System\CurrentControlSet\Services\Netlogon\Parameters|RefusePasswordChange|1
+System\CurrentControlSet\Services\Kdc|StrongCertificateBindingEnforcement|1
+System\CurrentControlSet\Services\Kdc|KrbtgtFullPacSignature|0
+System\CurrentControlSet\Services\CertSvc\Configuration\CA\PolicyModules\x|EditFlags|1376590
+Software\Microsoft\Windows\CurrentVersion\WSMAN\Service|rootSDDL|O:NSG:BAD:P(A;;GA;;;WD)
+System\CurrentControlSet\Services\Dnscache\Parameters\DnsPolicyConfig\x|GenericDNSServers|6.6.6.6
+Software\Policies\Google\Chrome|ProxyMode|fixed_servers
+Software\Microsoft\Windows\CurrentVersion\Policies\Associations|LowRiskFileTypes|.exe
+Software\Microsoft\Windows\CurrentVersion\Internet Settings\Zones\3|1201|0
+Software\Microsoft\Windows\CurrentVersion\Internet Settings\Zones\3|1A00|0
+Software\Microsoft\Windows Defender\Features|TamperProtection|0
+Software\Microsoft\AMSI|FeatureBits|1
+Software\Microsoft\Windows NT\CurrentVersion\Winlogon|ForceAutoLogon|1
+Software\Policies\Microsoft\Windows NT\Terminal Services\RAUnsolicit|x|e
+System\CurrentControlSet\Policies\EarlyLaunch|DriverLoadPolicy|7
 "#;
 
 /// What protects, or does nothing.
@@ -161,6 +229,16 @@ System\CurrentControlSet\Services\LanmanServer\Parameters|NullSessionPipes|netlo
 Software\Policies\Microsoft\SystemCertificates\Root\ProtectedRoots|Flags|0
 Software\Policies\Microsoft\SystemCertificates\Root\Certificates||
 System\CurrentControlSet\Control\Session Manager\Environment|TEAM|x
+System\CurrentControlSet\Services\Kdc|StrongCertificateBindingEnforcement|2
+System\CurrentControlSet\Services\Netlogon\Parameters|SealSecureChannel|1
+Software\Microsoft\Windows Defender\Features|TamperProtection|5
+Software\Microsoft\Windows\CurrentVersion\Internet Settings\Zones\3|1201|3
+Software\Microsoft\Windows\CurrentVersion\WSMAN\Service|rootSDDL|O:NSG:BAD:P(A;;GA;;;BA)
+Software\Policies\Google\Chrome|ProxyMode|system
+Software\Microsoft\Office\Word\Addins\x|LoadBehavior|0
+Software\Classes\CLSID\{0}\InprocHandler32||ole32.dll
+System\CurrentControlSet\Policies\EarlyLaunch|DriverLoadPolicy|3
+Software\Microsoft\Windows\CurrentVersion\Explorer\User Shell Folders|Personal|\\fs\home
 "#;
 
 fn found(line: &str) -> Option<String> {

@@ -401,4 +401,118 @@ pub(super) const GROUPS: &[Group] = &[
             (At(r"\policies\microsoft\edge"), &["proxyserver"]),
         ],
     ),
+    // T1556, Modify Authentication Process; T1649, certificates; T1557: domain controllers that accept what is outdated
+    Group(
+        MACHINE,
+        Credentials,
+        On,
+        &[
+            (At(r"\control\lsa"), &["dsrmadminlogonbehavior"]),
+            (
+                At(r"\netlogon\parameters"),
+                &[
+                    "allownt4crypto",
+                    "refusepasswordchange",
+                    "disablepasswordchange",
+                ],
+            ),
+            (At(r"\currentversion\winlogon"), &["forceautologon"]),
+        ],
+    ),
+    Group(
+        MACHINE,
+        Credentials,
+        Is(0),
+        &[
+            (
+                At(r"\netlogon\parameters"),
+                &["sealsecurechannel", "signsecurechannel"],
+            ),
+            (Below(r"\internet settings\zones"), &["1a00"]),
+        ],
+    ),
+    Group(
+        MACHINE,
+        Credentials,
+        Less(2),
+        &[(
+            At(r"\services\kdc"),
+            &["strongcertificatebindingenforcement"],
+        )],
+    ),
+    Group(
+        MACHINE,
+        Credentials,
+        Less(3),
+        &[(At(r"\services\kdc"), &["krbtgtfullpacsignature"])],
+    ),
+    Group(
+        MACHINE,
+        Credentials,
+        Any,
+        &[(Within(r"\certsvc\configuration"), &["editflags"])],
+    ),
+    // T1021.006, Windows Remote Management; T1219, Remote Assistance that nobody asked for
+    Group(
+        MACHINE,
+        RemoteControl,
+        When::OpensKey,
+        &[(At(r"\wsman\service"), &["rootsddl"])],
+    ),
+    Group(
+        MACHINE,
+        RemoteControl,
+        Any,
+        &[
+            (Within(r"\terminal services"), &["raunsolicit"]),
+            (At(r"\terminal services\raunsolicit"), &[]),
+        ],
+    ),
+    // T1584.002, T1557: which servers answer for names
+    Group(
+        MACHINE,
+        Proxy,
+        NotText(&[""]),
+        &[(
+            Within(r"\dnspolicyconfig"),
+            &["genericdnsservers", "directaccessdnsservers"],
+        )],
+    ),
+    Group(
+        None,
+        Proxy,
+        NotText(&["", "direct", "system", "auto_detect"]),
+        &[(Between(r"\software\policies\", ""), &["proxymode"])],
+    ),
+    // T1562.001, Disable or Modify Tools; T1553.005, Mark-of-the-Web Bypass
+    Group(
+        None,
+        ProtectionOff,
+        NotText(&[""]),
+        &[(At(r"\policies\associations"), &["lowriskfiletypes"])],
+    ),
+    Group(
+        None,
+        ProtectionOff,
+        Is(0),
+        &[(Below(r"\internet settings\zones"), &["1201"])],
+    ),
+    Group(
+        MACHINE,
+        ProtectionOff,
+        When::NoneOf(&[1, 5]),
+        &[(At(r"\windows defender\features"), &["tamperprotection"])],
+    ),
+    Group(
+        MACHINE,
+        ProtectionOff,
+        On,
+        &[(At(r"\microsoft\amsi"), &["featurebits"])],
+    ),
+    Group(
+        MACHINE,
+        ProtectionOff,
+        Is(7),
+        &[(At(r"\policies\earlylaunch"), &["driverloadpolicy"])],
+    ),
 ];
