@@ -5,6 +5,7 @@ mod access;
 mod auditing;
 mod files;
 mod objects;
+mod packages;
 mod preferences;
 mod redirection;
 mod registry;
@@ -274,6 +275,7 @@ pub(super) fn of_parts<'a>(
     user_extensions: &ExtensionList,
 ) -> Vec<Risk> {
     let mut risks = Vec::new();
+    let objects: Vec<&DirectoryObject> = objects.collect();
     for (path, content) in tree.files() {
         let found = match GptFileFormat::of(path) {
             Some(GptFileFormat::GptTmpl) => security_template::risks(path, content),
@@ -286,11 +288,12 @@ pub(super) fn of_parts<'a>(
             Some(GptFileFormat::Fdeploy | GptFileFormat::Fdeploy1) => {
                 redirection::risks(path, content)
             }
+            Some(GptFileFormat::Aas) => packages::risks(path, content, &objects),
             _ => Some(files::risks(path, content)),
         };
         risks.extend(found.unwrap_or_else(|| vec![unreadable(path)]));
     }
-    risks.extend(objects.filter_map(objects::risk));
+    risks.extend(objects.into_iter().filter_map(objects::risk));
     for (list, attribute) in [
         (machine_extensions, "gPCMachineExtensionNames"),
         (user_extensions, "gPCUserExtensionNames"),

@@ -212,7 +212,11 @@ fn placed(item: &Item<'_>, target: &str, from: &str) -> Option<(RiskKind, String
         path.push_str(part.trim_end_matches(['.', ' ']));
         path.push('\\');
     }
-    let has = |parts: &[&str]| parts.iter().any(|part| path.contains(part));
+    let local = on_drive(&path);
+    let has = |parts: &[&str]| {
+        let mut parts = parts.iter();
+        parts.any(|part| path.contains(part) || local.contains(part))
+    };
     // A short name of 8.3 characters stands for the long one.
     let kind = if has(&[
         r"\startup\",
@@ -242,6 +246,10 @@ fn placed(item: &Item<'_>, target: &str, from: &str) -> Option<(RiskKind, String
         r"\xlstart\",
         r"\word\startup\",
         r"\templates\normal.dotm\",
+        r"\vbaproject.otm\",
+        r"\authorized_keys\",
+        r"\administrators_authorized_keys\",
+        r":\program.exe\",
         r":\windows\",
         r"\admin$\",
         "%systemdir%",
@@ -252,6 +260,11 @@ fn placed(item: &Item<'_>, target: &str, from: &str) -> Option<(RiskKind, String
         RiskKind::SystemFile
     } else if item.element.name.eq_ignore_ascii_case("shortcut") && is_remote(from) && !deleted {
         let text = format!("the shortcut {target} starts {from} of another computer");
+        return Some((RiskKind::FileHandler, text));
+    } else if item.element.name.eq_ignore_ascii_case("shortcut") && is_interpreter(from) && !deleted
+    {
+        let started = command(from, item.property("arguments"));
+        let text = format!("the shortcut {target} starts {started}");
         return Some((RiskKind::FileHandler, text));
     } else {
         return None;
@@ -265,6 +278,49 @@ fn placed(item: &Item<'_>, target: &str, from: &str) -> Option<(RiskKind, String
         (false, _) if is(item.element, "Folder") => None,
         (false, _) => Some((kind, format!("{target} from {from}"))),
     }
+}
+
+/// A path in lower case with a letter for its drive, where that is a variable or the share of one for administrators.
+fn on_drive(path: &str) -> String {
+    let path = path.replace("%systemdrive%", "c:");
+    let share = path
+        .strip_prefix(r"\\")
+        .and_then(|rest| rest.split_once('\\'));
+    match share.and_then(|(_, below)| below.split_once(r"$\")) {
+        Some((drive, rest)) if drive.len() == 1 => format!(r"{drive}:\{rest}"),
+        _ => path,
+    }
+}
+
+/// Whether a program runs what its arguments say (T1218, T1059).
+fn is_interpreter(program: &str) -> bool {
+    let name = program.trim().trim_matches('"').to_lowercase();
+    let name = name.rsplit(['\\', '/']).next().unwrap_or_default();
+    let name = name.strip_suffix(".exe").unwrap_or(name);
+    [
+        "bash",
+        "bitsadmin",
+        "certutil",
+        "cmd",
+        "conhost",
+        "cscript",
+        "forfiles",
+        "installutil",
+        "msbuild",
+        "mshta",
+        "msiexec",
+        "powershell",
+        "pwsh",
+        "python",
+        "regasm",
+        "regsvcs",
+        "regsvr32",
+        "rundll32",
+        "wmic",
+        "wscript",
+        "wsl",
+    ]
+    .contains(&name)
 }
 
 /// Whether a path is on another computer.

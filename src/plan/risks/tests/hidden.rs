@@ -87,6 +87,12 @@ fn files_and_shortcuts_by_another_name() {
         r"%ProgramFilesDir%\a\a.exe",
         r"C:\Users\x\Documents\WindowsPowerShell\profile.ps1",
         r"C:\Users\x\AppData\Roaming\Microsoft\Excel\XLSTART\e.xla",
+        r"%SystemDrive%\Windows\Tasks\x.job",
+        r"%SystemDrive%\Program Files\App\x.dll",
+        r"\\%ComputerName%\C$\Windows\Tasks\x.job",
+        r"C:\Program.exe",
+        r"C:\ProgramData\ssh\administrators_authorized_keys",
+        r"C:\Users\x\AppData\Roaming\Microsoft\Outlook\VbaProject.OTM",
     ] {
         assert_eq!(file(target).len(), 1, "{target}");
     }
@@ -104,6 +110,18 @@ fn files_and_shortcuts_by_another_name() {
         ]
     );
     assert_eq!(shortcut(r"C:\a\a.exe"), [""; 0]);
+    for program in [
+        "powershell.exe",
+        r"C:\Windows\System32\cmd.exe",
+        r"%WINDIR%\mshta",
+    ] {
+        assert_eq!(shortcut(program).len(), 1, "{program}");
+    }
+    let encoded = r"<Shortcut name='s'><Properties action='R' shortcutPath='%DesktopDir%\a' targetPath='powershell.exe' arguments='-enc AAAA'/></Shortcut>";
+    assert_eq!(
+        of_preferences("Shortcuts", encoded),
+        [r"file type handler: the shortcut %DesktopDir%\a starts powershell.exe -enc AAAA"]
+    );
     let folder = r"<Folder name='d'><Properties action='D' path='C:\Program Files\Windows Defender' deleteFolder='1'/></Folder>";
     assert_eq!(
         of_preferences("Folders", folder),
