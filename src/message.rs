@@ -169,18 +169,48 @@ impl StatusMessage {
 }
 
 /// Prepares text from a file, a table or a directory for a message: escapes every character that could forge or hide
-/// output, such as control characters, line breaks, characters that change the writing direction, and zero-width
-/// characters. Backslashes are not escaped, because they are part of most names.
+/// output, such as control characters, line breaks, characters that change the writing direction, zero-width characters, blanks other
+/// than the space, and combining marks without a letter to stand on. Backslashes are not escaped, because they are part of most names.
 pub fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
+    let mut follows_letter = false;
     for character in text.chars() {
-        if character.is_control() || is_invisible(character) {
+        let is_mark = is_combining(character);
+        if character.is_control() || is_invisible(character) || (is_mark && !follows_letter) {
             shown.extend(character.escape_default());
+            follows_letter = false;
         } else {
             shown.push(character);
+            follows_letter = is_mark || character.is_alphanumeric();
         }
     }
     shown
+}
+
+/// Whether a character is drawn over the one before it, which names in many languages need [Unicode 17, blocks of combining marks, and the
+/// points of Hebrew and Arabic].
+fn is_combining(character: char) -> bool {
+    matches!(
+        character,
+        '\u{300}'..='\u{36F}'
+            | '\u{483}'..='\u{489}'
+            | '\u{591}'..='\u{5BD}'
+            | '\u{5BF}'
+            | '\u{5C1}'..='\u{5C2}'
+            | '\u{5C4}'..='\u{5C5}'
+            | '\u{5C7}'
+            | '\u{610}'..='\u{61A}'
+            | '\u{64B}'..='\u{65F}'
+            | '\u{670}'
+            | '\u{6D6}'..='\u{6DC}'
+            | '\u{6DF}'..='\u{6E4}'
+            | '\u{1AB0}'..='\u{1AFF}'
+            | '\u{1DC0}'..='\u{1DFF}'
+            | '\u{20D0}'..='\u{20FF}'
+            | '\u{302A}'..='\u{302F}'
+            | '\u{3099}'..='\u{309A}'
+            | '\u{FE20}'..='\u{FE2F}'
+    )
 }
 
 /// Text as one word of a shell command, in quotes where they are needed. A hint with a command works when it is pasted.
@@ -193,26 +223,41 @@ pub(crate) fn shell_word(text: &str) -> String {
     }
 }
 
-/// Whether a character changes the order of others, breaks the line, or takes no room [Unicode 17, Bidi_Control and
-/// Default_Ignorable_Code_Point], or has no ink: two names that differ only in these look the same.
+/// Whether a character changes the order of others, breaks the line, or takes no room [Unicode 17, Bidi_Control,
+/// Default_Ignorable_Code_Point and the category Cf], or has no ink, such as blanks other than the space (Zs) and what is not a character:
+/// two names that differ only in these look the same.
 fn is_invisible(character: char) -> bool {
     matches!(
         character,
-        '\u{AD}'
+        '\u{A0}'
+            | '\u{AD}'
             | '\u{34F}'
+            | '\u{600}'..='\u{605}'
             | '\u{61C}'
+            | '\u{6DD}'
+            | '\u{70F}'
+            | '\u{890}'..='\u{891}'
+            | '\u{8E2}'
             | '\u{115F}'..='\u{1160}'
+            | '\u{1680}'
             | '\u{17B4}'..='\u{17B5}'
             | '\u{180B}'..='\u{180F}'
-            | '\u{200B}'..='\u{200F}'
-            | '\u{2028}'..='\u{202E}'
+            | '\u{2000}'..='\u{200F}'
+            | '\u{2028}'..='\u{202F}'
+            | '\u{205F}'
             | '\u{2060}'..='\u{206F}'
             | '\u{2800}'
+            | '\u{3000}'
             | '\u{3164}'
+            | '\u{FDD0}'..='\u{FDEF}'
             | '\u{FE00}'..='\u{FE0F}'
             | '\u{FEFF}'
             | '\u{FFA0}'
             | '\u{FFF0}'..='\u{FFFB}'
+            | '\u{FFFE}'..='\u{FFFF}'
+            | '\u{110BD}'
+            | '\u{110CD}'
+            | '\u{13430}'..='\u{1343F}'
             | '\u{1BCA0}'..='\u{1BCA3}'
             | '\u{1D173}'..='\u{1D17A}'
             | '\u{E0000}'..='\u{E0FFF}'
@@ -267,6 +312,28 @@ mod tests {
         ] {
             let shown = printable(&format!("a{selector}"));
             assert!(shown.is_ascii(), "{selector:?}: {shown}");
+        }
+    }
+
+    #[test]
+    fn blanks_and_marks_that_look_like_another_name_are_escaped() {
+        for (text, shown) in [
+            ("Domain\u{a0}Admins", "Domain\\u{a0}Admins"),
+            (
+                "a\u{2003}b\u{202f}c\u{3000}",
+                "a\\u{2003}b\\u{202f}c\\u{3000}",
+            ),
+            ("a\u{1680}\u{205f}", "a\\u{1680}\\u{205f}"),
+            ("\u{600}\u{110bd}\u{fdd0}", "\\u{600}\\u{110bd}\\u{fdd0}"),
+            // Letters of real names, as one character and as two.
+            ("Bu\u{308}ro \u{e9}t\u{e9}", "Bu\u{308}ro \u{e9}t\u{e9}"),
+            ("e\u{323}\u{302}", "e\u{323}\u{302}"),
+            ("\u{5e9}\u{5c1}\u{5b8}", "\u{5e9}\u{5c1}\u{5b8}"),
+            ("\u{301}a", "\\u{301}a"),
+            ("\"\u{338}", "\"\\u{338}"),
+            ("\u{200b}\u{301}", "\\u{200b}\\u{301}"),
+        ] {
+            assert_eq!(printable(text), shown);
         }
     }
 }
