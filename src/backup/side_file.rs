@@ -1,7 +1,7 @@
 //! `gpoctl.json`, a file of gpoctl's own in each backup it writes: the hash of every file, where the backup came from, and
 //! what GPMC's format has no place for. GPMC does not look at it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::folder::Folder;
 use super::names;
 use crate::formats::preferences::passwords::{Search, search};
-use crate::message::{Code, StatusMessage};
+use crate::message::{Code, StatusMessage, printable};
 use crate::model::backup_context::{BackupContext, LinkRecord};
 use crate::model::directory_object::DirectoryObject;
 use crate::model::reference::Place;
@@ -181,7 +181,89 @@ pub(super) fn read(folder: &Folder, name: &str) -> SideFileRead {
     }
 }
 
-fn unreadable(error: &dyn std::error::Error) -> SideFileRead {
+/// The files of a side file. Two keys for one file, also in different case, would let the second one stand in for the first.
+#[derive(Default)]
+struct Files(BTreeMap<String, FileHash>);
+
+impl<'de> serde::Deserialize<'de> for Files {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Files;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("the hashes of files by path")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(
+                self,
+                mut map: A,
+            ) -> Result<Files, A::Error> {
+                let (mut files, mut known) = (BTreeMap::new(), HashSet::new());
+                while let Some((path, hash)) = map.next_entry::<String, FileHash>()? {
+                    if !known.insert(path.to_lowercase()) {
+                        return Err(serde::de::Error::custom(twice(&path)));
+                    }
+                    files.insert(path, hash);
+                }
+                Ok(Files(files))
+            }
+        }
+        deserializer.deserialize_map(Visitor)
+    }
+}
+
+fn twice(key: &str) -> String {
+    format!("the key \"{}\" occurs twice", printable(key))
+}
+
+/// The names of the fields that are read.
+const FIELDS: [&str; 11] = [
+    "format_version",
+    "owner",
+    "group",
+    "when_created",
+    "when_changed",
+    "gpt_ini",
+    "links",
+    "wmi_filter",
+    "unread",
+    "files",
+    "other_directory_objects",
+];
+
+/// A field that occurs twice, also in different case: readers differ in which of the two they take.
+struct DuplicateField(Option<String>);
+
+impl<'de> serde::Deserialize<'de> for DuplicateField {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = DuplicateField;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(
+                self,
+                mut map: A,
+            ) -> Result<DuplicateField, A::Error> {
+                let (mut known, mut found) = (HashSet::new(), None);
+                while let Some((key, _)) = map.next_entry::<String, serde::de::IgnoredAny>()? {
+                    let field = FIELDS.iter().find(|name| name.eq_ignore_ascii_case(&key));
+                    if field.is_some_and(|field| !known.insert(*field)) {
+                        found.get_or_insert(key);
+                    }
+                }
+                Ok(DuplicateField(found))
+            }
+        }
+        deserializer.deserialize_map(Visitor)
+    }
+}
+
+fn unreadable(error: &dyn std::fmt::Display) -> SideFileRead {
     SideFileRead {
         problems: vec![malformed(format!("cannot be read: {error}"))],
         ..SideFileRead::default()
@@ -194,6 +276,9 @@ pub(super) fn parse(bytes: &[u8]) -> SideFileRead {
         Ok(fields) => fields,
         Err(error) => return unreadable(&error),
     };
+    if let Ok(DuplicateField(Some(key))) = serde_json::from_slice(bytes) {
+        return unreadable(&twice(&key));
+    }
     let mut reader = FieldReader::default();
     if let Some(version) = reader.value::<u32>("format_version", fields.format_version)
         && version > FORMAT_VERSION
@@ -225,7 +310,9 @@ pub(super) fn parse(bytes: &[u8]) -> SideFileRead {
         unread: reader.value("unread", fields.unread).unwrap_or_default(),
     };
     SideFileRead {
-        files: reader.value("files", fields.files),
+        files: reader
+            .value("files", fields.files)
+            .map(|Files(files)| files),
         other_directory_objects: reader
             .value("other_directory_objects", fields.other_directory_objects)
             .unwrap_or_default(),
@@ -253,4 +340,41 @@ pub(super) fn partial(context: &BackupContext) -> Option<StatusMessage> {
             first.text
         ),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_occurs_twice_leaves_no_hashes() {
+        let hash = r#"{"size":1,"sha256":"a"}"#;
+        for (json, key) in [
+            (
+                format!(r#"{{"files":{{"a/b":{hash},"a/b":{hash}}}}}"#),
+                "a/b",
+            ),
+            (
+                format!(r#"{{"files":{{"a/b":{hash},"A/b":{hash}}}}}"#),
+                "A/b",
+            ),
+            (
+                format!(r#"{{"files":{{"a":{hash}}},"Files":{{}}}}"#),
+                "Files",
+            ),
+        ] {
+            let read = parse(json.as_bytes());
+            assert_eq!(read.files, None, "{json}");
+            let text = &read.problems[0].text;
+            assert!(
+                text.contains(&format!("the key \"{key}\" occurs twice")),
+                "{text}"
+            );
+        }
+        let twice = parse(format!(r#"{{"files":{{"a":{hash}}},"files":{{}}}}"#).as_bytes());
+        assert_eq!(twice.files, None);
+        assert!(twice.problems[0].text.contains("files"));
+        let once = parse(format!(r#"{{"files":{{"a":{hash},"b":{hash}}}}}"#).as_bytes());
+        assert_eq!(once.files.map(|files| files.len()), Some(2));
+    }
 }
