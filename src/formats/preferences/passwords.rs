@@ -108,8 +108,20 @@ pub fn passwords(preferences: &Preferences) -> Vec<StoredPassword> {
             place: cursor.place(),
             user: user(cursor.element),
         }));
+        // Windows ignores an element of this name, and everybody can read it.
+        if is_password(&cursor.element.name) && holds_text(cursor.element) {
+            found.push(StoredPassword {
+                place: cursor.place(),
+                user: cursor.parent().map(user).unwrap_or_default(),
+            });
+        }
     });
     found
+}
+
+/// Whether there is text in an element or in those below it, whose depth is bounded by that of the parsed tree.
+fn holds_text(element: &Element) -> bool {
+    !element.text().trim().is_empty() || element.elements().any(holds_text)
 }
 
 /// The account of a password.
@@ -164,6 +176,7 @@ fn stored_values(bytes: &[u8]) -> Vec<String> {
         .collect();
     let spans = values(&text).into_iter();
     spans
+        .chain(element_values(&text))
         .chain(declared_values(&text))
         .filter_map(|value| text.get(value))
         .filter(|value| !value.trim().is_empty())
@@ -175,6 +188,7 @@ fn stored_values(bytes: &[u8]) -> Vec<String> {
 /// finds counts, however it is spelled; for text that is not well-formed, what looks like it.
 pub fn without_passwords(text: &str) -> String {
     let mut hidden = values(text);
+    hidden.extend(element_values(text));
     match values_of_tree(text) {
         Some(found) => {
             hidden.extend(found);
@@ -333,6 +347,28 @@ fn values(text: &str) -> Vec<Range<usize>> {
     attribute_values(text, ATTRIBUTE)
 }
 
+/// The spans of the texts of elements with the name of the attribute, in text that need not be well-formed.
+fn element_values(text: &str) -> Vec<Range<usize>> {
+    let folded = text.to_ascii_lowercase();
+    let mut found = Vec::new();
+    for (at, _) in folded.match_indices("<cpassword") {
+        let tag = folded.get(at..).unwrap_or_default();
+        let named = tag.get("<cpassword".len()..).unwrap_or_default();
+        let is_whole = named.starts_with(|c: char| c.is_whitespace() || c == '>');
+        let Some((start, _)) = tag.split_once('>').filter(|_| is_whole) else {
+            continue;
+        };
+        if start.ends_with('/') {
+            continue;
+        }
+        let start = at.saturating_add(start.len()).saturating_add(1);
+        let inside = folded.get(start..).unwrap_or_default();
+        let end = inside.find('<').unwrap_or(inside.len());
+        found.push(start..start.saturating_add(end));
+    }
+    found
+}
+
 /// The spans of the values of an attribute in a text. An unterminated value extends to the end of the text.
 fn attribute_values(text: &str, attribute: &str) -> Vec<Range<usize>> {
     let folded = text.to_ascii_lowercase();
@@ -374,5 +410,27 @@ mod tests {
         });
         let bound = 64 * u64::try_from(text.len()).unwrap() + (16 << 20);
         assert!(taken.bytes_max <= bound, "{} bytes", taken.bytes_max);
+    }
+
+    #[test]
+    fn a_password_in_an_element_is_found_and_not_shown() {
+        let path = "Machine/Preferences/Groups/Groups.xml".parse().unwrap();
+        let xml = "<Groups><User><Properties userName='u'><CPassword>j1Uyj3V</CPassword></Properties></User></Groups>";
+        let Search::Found { passwords, more } = search(&path, xml.as_bytes()) else {
+            panic!("{:?}", search(&path, xml.as_bytes()));
+        };
+        let [password] = &*passwords else {
+            panic!("{passwords:?}");
+        };
+        assert_eq!((&*password.user, more), ("u", false));
+        assert!(password.place.path.ends_with("/Properties/CPassword"));
+        let broken = xml.replace("</Groups>", "");
+        assert_eq!(search(&path, broken.as_bytes()), Search::Suspected);
+        for text in [xml, &broken, "<!-- <cpassword >j1Uyj3V</cpassword> -->"] {
+            let shown = without_passwords(text);
+            assert!(!shown.contains("j1Uyj3V"), "{shown}");
+        }
+        let empty = "<Groups><cpassword/><cpassword> </cpassword></Groups>";
+        assert_eq!(search(&path, empty.as_bytes()), Search::Nothing);
     }
 }
