@@ -31,16 +31,13 @@ pub(super) async fn names(session: &DomainSession, plan: &Plan) -> Names {
         plan.gpos()
             .flat_map(|gpo| &gpo.risks)
             .flat_map(|risk| sids_in(&risk.text))
-            .map(|(_, sid)| sid),
+            .map(|(_, _, sid)| sid),
     );
     let none = Names::new();
     let settings = plan.gpos().filter_map(|gpo| gpo.setting_changes(&none));
     sids.extend(settings.flatten().flat_map(|change| {
         let text = change.text();
-        sids_in(&text)
-            .into_iter()
-            .map(|(_, sid)| sid)
-            .collect::<Vec<_>>()
+        sids_in(&text).map(|(_, _, sid)| sid).collect::<Vec<_>>()
     }));
     sids.sort();
     sids.dedup();
@@ -81,25 +78,30 @@ fn account(sid: &Sid, names: &Names) -> String {
 
 /// A text in which each SID with a name follows that name, in brackets.
 pub(super) fn with_names(text: &str, name_of: impl Fn(&Sid) -> Option<String>) -> String {
-    let mut shown = String::new();
-    let mut rest = text;
-    for (part, sid) in sids_in(text) {
-        if let (Some(name), Some((before, after))) = (name_of(&sid), rest.split_once(part)) {
-            let before = before.strip_suffix('*').unwrap_or(before);
-            shown.push_str(&format!("{before}{} ({part})", printable(&name)));
-            rest = after;
-        }
+    let mut shown = String::with_capacity(text.len());
+    let mut copied = 0;
+    for (start, part, sid) in sids_in(text) {
+        let Some(name) = name_of(&sid) else { continue };
+        let before = text.get(copied..start).unwrap_or_default();
+        shown.push_str(before.strip_suffix('*').unwrap_or(before));
+        shown.push_str(&format!("{} ({part})", printable(&name)));
+        copied = start.saturating_add(part.len());
     }
-    shown.push_str(rest);
+    shown.push_str(text.get(copied..).unwrap_or_default());
     shown
 }
 
-/// The SIDs in a text, as they are written there.
-fn sids_in(text: &str) -> Vec<(&str, Sid)> {
-    text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'))
-        .filter(|part| part.starts_with("S-1-"))
-        .filter_map(|part| Some((part, part.parse().ok()?)))
-        .collect()
+/// The SIDs in a text, with the bytes where they start, as they are written there.
+fn sids_in(text: &str) -> impl Iterator<Item = (usize, &str, Sid)> {
+    let ends = |c: char| !(c.is_ascii_alphanumeric() || c == '-');
+    let mut next = 0_usize;
+    text.split_inclusive(ends).filter_map(move |part| {
+        let start = next;
+        next = next.saturating_add(part.len());
+        let part = part.trim_end_matches(ends);
+        let sid = part.starts_with("S-1-").then(|| part.parse().ok());
+        Some((start, part, sid??))
+    })
 }
 
 /// What changes in the permissions of the GPO and of the objects below it.
@@ -209,9 +211,22 @@ mod tests {
                 "DST\\Support (S-1-5-21-1-2-3-1105) has the members DST\\Support (S-1-5-21-1-2-3-1105)",
             ),
             ("runs S-1-x at startup", "runs S-1-x at startup"),
+            (
+                "*S-1-5-21-1-2-3-11051, *S-1-5-21-1-2-3-1105",
+                "*S-1-5-21-1-2-3-11051, DST\\Support (S-1-5-21-1-2-3-1105)",
+            ),
             ("", ""),
         ] {
             assert_eq!(with_names(text, |sid| names.get(sid).cloned()), shown);
         }
+    }
+
+    /// Each SID was searched from the beginning of the text, which took hours for these.
+    #[test]
+    fn a_long_list_of_unknown_sids_is_read_once() {
+        let list: String = (0..200_000)
+            .map(|rid| format!("*S-1-5-21-1-2-3-{rid},"))
+            .collect();
+        assert_eq!(with_names(&list, |_| None), list);
     }
 }
