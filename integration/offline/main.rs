@@ -26,6 +26,7 @@ mod invariants;
 mod later;
 mod memory;
 mod memory_of_backups;
+mod memory_of_lines;
 mod memory_of_references;
 mod memory_of_settings;
 mod overtaken;

@@ -22,7 +22,7 @@ const SCRIPTS: &str = r"User\Scripts\scripts.ini";
 const FDEPLOY: &str = r"User\Documents & Settings\fdeploy1.ini";
 
 /// A GPO with this file alone.
-fn gpo(path: &str, content: Vec<u8>) -> GpoSnapshot {
+pub fn gpo(path: &str, content: Vec<u8>) -> GpoSnapshot {
     let mut tree = GptTree::new();
     tree.insert_file(&path.parse().unwrap(), Bytes::from(content));
     let mut gpo = fixture();
@@ -57,7 +57,7 @@ fn xml(text: &str) -> Vec<u8> {
 }
 
 /// Files of every format with as many references as fit, and how many.
-fn files() -> Vec<(&'static str, Vec<u8>, usize)> {
+pub fn files() -> Vec<(&'static str, Vec<u8>, usize)> {
     let mut sections = String::from("[Folder_Redirection]\r\n{A}=");
     for rid in 0..25_000 {
         sections += &format!("S-1-5-{rid};");
@@ -207,7 +207,7 @@ fn too_many_different_references_fail_before_anything_is_written() {
 }
 
 /// A domain that finds nobody.
-struct Nobody;
+pub struct Nobody;
 
 #[async_trait::async_trait]
 impl PrincipalDirectory for Nobody {

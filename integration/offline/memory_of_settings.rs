@@ -53,7 +53,7 @@ fn numbered(front: &str, line: impl Fn(usize) -> String) -> Vec<u8> {
 }
 
 /// Files of every format, each of one worst kind.
-fn files() -> Vec<(&'static str, &'static str, Vec<u8>)> {
+pub fn files() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let long = "n".repeat(SIZE / 4);
     let dword = 1_u32.to_le_bytes();
     let rules = r"Software\Policies\Microsoft\WindowsFirewall\FirewallRules";

@@ -258,9 +258,9 @@ fn show(args: &ShowArgs, ui: &Ui) -> Result<u8> {
     let (templates, unread) = args.templates.read()?;
     let stored = crate::backup::read(&path)?;
     let (info, snapshot) = (&stored.info, &stored.snapshot);
-    let found = scan(snapshot);
-    let settings = crate::settings::of_with(snapshot, &templates);
-    let risks = risks::of(snapshot);
+    let settings = || crate::settings::of_with(snapshot, &templates);
+    let references = || scan(snapshot).references;
+    let noticed = scan(snapshot).messages;
     let passwords = stored_passwords(&snapshot.tree);
     let sddl = SecurityDescriptor::parse(&snapshot.security_descriptor)
         .map(|descriptor| to_sddl(&descriptor))
@@ -270,7 +270,7 @@ fn show(args: &ShowArgs, ui: &Ui) -> Result<u8> {
         .iter()
         .chain(&stored.problems)
         .chain(&snapshot.messages)
-        .chain(&found.messages)
+        .chain(&noticed)
         .chain(&passwords)
         .chain(&unread)
         .collect();
@@ -298,13 +298,13 @@ fn show(args: &ShowArgs, ui: &Ui) -> Result<u8> {
             "file_paths": snapshot.file_paths,
             "files": report::files_json(&snapshot.tree),
             "directory_objects": snapshot.directory_objects,
-            "risks": risks,
             "messages": messages,
         });
         ui.json(&report::WithContent {
             document,
-            settings: &settings,
-            references: &found.references,
+            settings: report::Made(&settings),
+            references: report::Made(&references),
+            risks: report::Made(&|| risks::of(snapshot)),
         })?;
         return Ok(0);
     }
@@ -325,13 +325,13 @@ fn show(args: &ShowArgs, ui: &Ui) -> Result<u8> {
         ),
     ];
     ui.fields(&fields);
-    report::show_settings(ui, &settings);
+    report::show_settings(ui, &settings());
     report::show_extensions(ui, snapshot);
     show_links(ui, stored.context.links.as_deref());
     report::show_permissions(ui, snapshot);
     report::show_files(ui, &snapshot.tree);
-    report::show_references(ui, &found.references);
-    report::show_risks_of(ui, snapshot, &risks);
+    report::show_references(ui, &references());
+    report::show_risks_of(ui, snapshot, &risks::of(snapshot));
     for message in messages {
         ui.message(message);
     }

@@ -15,7 +15,6 @@ use crate::model::reference::Place;
 use crate::model::sid::Sid;
 use crate::model::version::GpoVersion;
 use crate::plan::gpo::{EntryChange, GpoPlan, PlannedEntry, Step, Verb};
-use crate::plan::risks::Risk;
 use crate::plan::{Change, Mode, Plan};
 use crate::settings::diff::SettingChange;
 
@@ -130,15 +129,7 @@ fn show_gpo(
     }
     // A plan without files, such as a deletion, adds no settings.
     if !plan.entries.is_empty() || !plan.risks.is_empty() {
-        let risks: Vec<Risk> = plan
-            .risks
-            .iter()
-            .map(|risk| Risk {
-                text: permissions::with_names(&risk.text, |sid| names.get(sid).cloned()),
-                ..risk.clone()
-            })
-            .collect();
-        show_risks(ui, &risks);
+        show_risks(ui, &plan.risks, |sid| names.get(sid).cloned());
     }
     if !plan.messages.is_empty() {
         ui.line("");

@@ -1,5 +1,7 @@
 //! What several commands show in the same way: files, references, permissions, risks.
 
+use std::collections::HashMap;
+
 use super::permissions::with_names;
 use super::plan::settings as plan;
 use super::ui::Ui;
@@ -231,45 +233,68 @@ fn show_part(ui: &Ui, references: &[Reference]) {
     ui.table(&["REFERENCE", "NAME", "TYPE", "PLACE"], rows);
 }
 
-/// A document with the settings and references of a GPO, which are not copied into it.
+/// A document with the content of a GPO, which is not copied into it. Each part is made when it is written, and dropped: together
+/// they take a multiple of what one of them takes.
 #[derive(serde::Serialize)]
 pub(super) struct WithContent<'a> {
     #[serde(flatten)]
     pub(super) document: serde_json::Value,
     /// The settings, and the files that are not decoded.
     #[serde(flatten)]
-    pub(super) settings: &'a Settings,
-    pub(super) references: &'a [Reference],
+    pub(super) settings: Made<'a, Settings>,
+    pub(super) references: Made<'a, Vec<Reference>>,
+    pub(super) risks: Made<'a, Vec<Risk>>,
+}
+
+/// A part of a document that is made when it is written.
+pub(super) struct Made<'a, T>(pub(super) &'a dyn Fn() -> T);
+
+impl<T: serde::Serialize> serde::Serialize for Made<'_, T> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (self.0)().serialize(serializer)
+    }
 }
 
 /// What of a snapshot runs code or grants rights, with the names that the snapshot contains.
 pub(super) fn show_risks_of(ui: &Ui, snapshot: &GpoSnapshot, risks: &[Risk]) {
-    let named: Vec<Risk> = risks
-        .iter()
-        .map(|risk| Risk {
-            text: with_names(&risk.text, |sid| name_of(snapshot, sid)),
-            ..risk.clone()
-        })
-        .collect();
-    show_risks(ui, &named);
+    let names = names_of(snapshot);
+    show_risks(ui, risks, |sid| {
+        let known = names.get(sid).copied().map(Principal::down_level_name);
+        known
+            .filter(|name| !name.is_empty())
+            .or_else(|| well_known::name_of(sid).map(str::to_owned))
+    });
 }
 
-/// What runs code or grants rights, a line each.
-pub(super) fn show_risks(ui: &Ui, risks: &[Risk]) {
+/// The principals of a snapshot, by SID.
+fn names_of(snapshot: &GpoSnapshot) -> HashMap<&Sid, &Principal> {
+    let mut names = HashMap::new();
+    for entry in &snapshot.principals {
+        if let Some(sid) = &entry.principal.sid {
+            names.entry(sid).or_insert(&entry.principal);
+        }
+    }
+    names
+}
+
+/// What runs code or grants rights, a line each, with these names of accounts.
+pub(super) fn show_risks(ui: &Ui, risks: &[Risk], name_of: impl Fn(&Sid) -> Option<String>) {
     ui.heading("Runs code or grants rights");
     if risks.is_empty() {
         ui.line("none");
         return;
     }
-    let rows = risks
-        .iter()
-        .map(|risk| {
-            vec![
-                risk.kind.label().to_owned(),
-                risk.text.clone(),
-                risk.place.to_string(),
-            ]
-        })
-        .collect();
-    ui.table(&["KIND", "WHAT", "PLACE"], rows);
+    for part in risks.chunks(ROWS_AT_ONCE) {
+        let rows = part
+            .iter()
+            .map(|risk| {
+                vec![
+                    risk.kind.label().to_owned(),
+                    with_names(&risk.text, &name_of),
+                    risk.place.to_string(),
+                ]
+            })
+            .collect();
+        ui.table(&["KIND", "WHAT", "PLACE"], rows);
+    }
 }

@@ -38,12 +38,12 @@ pub(super) async fn run(args: ShowArgs, ui: &Ui) -> Result<u8> {
     let mut live = read_in_part(&session, &object, &Control::default()).await?;
     take_inventory(&session, &mut live.snapshot).await?;
     let links = session.directory().links_of(object.guid).await?;
-    let references = scan(&live.snapshot).references;
-    let settings = crate::settings::of_with(&live.snapshot, &templates);
-    let risks = risks::of(&live.snapshot);
     let passwords = stored_passwords(&live.snapshot.tree);
     live.snapshot.messages.extend(passwords);
     live.snapshot.messages.extend(unread);
+    let settings = || crate::settings::of_with(&live.snapshot, &templates);
+    let references = || scan(&live.snapshot).references;
+    let risks = || risks::of(&live.snapshot);
     let sddl = SecurityDescriptor::parse(&object.security_descriptor)
         .map(|descriptor| crate::model::sddl::to_sddl(&descriptor))
         .ok();
@@ -76,7 +76,6 @@ pub(super) async fn run(args: ShowArgs, ui: &Ui) -> Result<u8> {
                 "files".to_owned(),
                 report::files_json(&live.snapshot.tree).into(),
             );
-            fields.insert("risks".to_owned(), serde_json::json!(risks));
             fields.insert(
                 "principals".to_owned(),
                 serde_json::json!(live.snapshot.principals),
@@ -107,8 +106,9 @@ pub(super) async fn run(args: ShowArgs, ui: &Ui) -> Result<u8> {
         }
         ui.json(&report::WithContent {
             document,
-            settings: &settings,
-            references: &references,
+            settings: report::Made(&settings),
+            references: report::Made(&references),
+            risks: report::Made(&risks),
         })?;
         return Ok(0);
     }
@@ -134,7 +134,7 @@ pub(super) async fn run(args: ShowArgs, ui: &Ui) -> Result<u8> {
         ),
     ];
     ui.fields(&fields);
-    report::show_settings(ui, &settings);
+    report::show_settings(ui, &settings());
     let lists = ["gPCMachineExtensionNames", "gPCUserExtensionNames"];
     match lists.iter().all(|list| object.may_read(list)) {
         true => report::show_extensions(ui, &live.snapshot),
@@ -157,8 +157,8 @@ pub(super) async fn run(args: ShowArgs, ui: &Ui) -> Result<u8> {
         ui.line(&format!("{}{state}", link.som.dn.canonical_name()));
     }
     report::show_files(ui, &live.snapshot.tree);
-    report::show_references(ui, &references);
-    report::show_risks_of(ui, &live.snapshot, &risks);
+    report::show_references(ui, &references());
+    report::show_risks_of(ui, &live.snapshot, &risks());
     for message in &live.snapshot.messages {
         ui.message(message);
     }

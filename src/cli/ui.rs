@@ -156,15 +156,26 @@ impl Ui {
     /// lines instead.
     pub(super) fn table(&self, headers: &[&str], rows: Vec<Vec<String>>) {
         let rows: Vec<Vec<Clean>> = rows
-            .iter()
+            .into_iter()
             .map(|row| row.iter().map(|cell| Clean::new(cell)).collect())
             .collect();
-        let Some(lines) = table::lines(headers, &rows, self.width(), self.colour_out) else {
-            return self.blocks(headers, &rows);
+        let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+        let Some(width) = self.width() else {
+            for line in table::unfolded(headers, &rows) {
+                let _ = writeln!(out, "{line}");
+            }
+            return;
         };
-        let mut out = std::io::stdout().lock();
-        for line in lines {
-            let _ = writeln!(out, "{line}");
+        match table::lines(headers, &rows, width, self.colour_out) {
+            Some(lines) => {
+                for line in lines {
+                    let _ = writeln!(out, "{line}");
+                }
+            }
+            None => {
+                drop(out);
+                self.blocks(headers, &rows);
+            }
         }
     }
 

@@ -54,13 +54,18 @@ pub fn scan(snapshot: &GpoSnapshot) -> Scan {
 pub(super) fn scan_with(snapshot: &GpoSnapshot, visit: &VisitFile<'_>) -> Scan {
     let (inventory, counts) = learn_inventory(snapshot, visit);
     let mut scan = Scan::default();
-    scan.references.reserve_exact(counts.iter().sum());
+    scan.references
+        .reserve_exact(counts.iter().copied().fold(0, usize::saturating_add));
     let mut pairs = SidNamePairs::default();
     let mut names = Names::default();
     let mut findings = FindingList::default();
-    for (path, content) in snapshot.tree.files() {
+    for ((path, content), count) in snapshot.tree.files().zip(counts) {
         let before = scan.references.len();
         let noticed = each_occurrence(path, content, visit, &mut |occurrence| {
+            // Of a file that cannot be read, or has too many.
+            if count == 0 {
+                return;
+            }
             findings.extend(pairs.check(occurrence, &inventory));
             findings.extend(findings_of_name(occurrence));
             let identity = inventory.identify(&occurrence.target);
@@ -157,11 +162,11 @@ pub(super) fn learn_inventory<'a>(
     let mut counts = Vec::new();
     for (path, content) in snapshot.tree.files() {
         let mut count = 0_usize;
-        let _ = each_occurrence(path, content, visit, &mut |occurrence| {
+        let read = each_occurrence(path, content, visit, &mut |occurrence| {
             count = count.saturating_add(1);
             inventory.learn_pair(&occurrence.target);
         });
-        counts.push(count);
+        counts.push(if read.is_ok() { count } else { 0 });
     }
     (inventory, counts)
 }
@@ -174,9 +179,20 @@ pub(super) fn each_occurrence(
     visit: &VisitFile<'_>,
     each: &mut dyn FnMut(&Occurrence),
 ) -> Result<Vec<StatusMessage>, Box<StatusMessage>> {
+    let most = most_occurrences(content.len());
+    let mut count = 0_usize;
     let visited = visit(path, content, &mut |occurrence: &Occurrence| {
-        each(occurrence);
+        count = count.saturating_add(1);
+        if count <= most {
+            each(occurrence);
+        }
         Rewrite::Keep
+    });
+    let visited = visited.and_then(|visited| {
+        let listed = count <= most;
+        listed
+            .then_some(visited)
+            .ok_or_else(|| format!("it has {count} references in {} bytes", content.len()))
     });
     visited.map(|visited| visited.messages).map_err(|problem| {
         let unread = StatusMessage::warning(
@@ -189,6 +205,14 @@ pub(super) fn each_occurrence(
                 .with_hint("it is copied unchanged; check it by hand"),
         )
     })
+}
+
+/// How many references a file of this length may have: each takes a multiple of the shortest text that can be one, such as the name of
+/// one letter in a list. Real files have one for some forty bytes.
+fn most_occurrences(length: usize) -> usize {
+    const BYTES_OF_ONE: usize = 4;
+    const ALWAYS: usize = 10_000;
+    ALWAYS.saturating_add(length / BYTES_OF_ONE)
 }
 
 /// The names of principals, each in memory once: a principal has one name and any number of references.

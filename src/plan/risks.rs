@@ -4,6 +4,7 @@
 mod access;
 mod auditing;
 mod files;
+mod list;
 mod objects;
 mod packages;
 mod preferences;
@@ -24,6 +25,7 @@ use crate::model::gpt_tree::GptTree;
 use crate::model::reference::Place;
 use crate::model::safe_name::RelPath;
 use crate::model::snapshot::GpoSnapshot;
+use list::RiskList;
 
 /// How a setting runs code or grants rights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -274,7 +276,7 @@ pub(super) fn of_parts<'a>(
     machine_extensions: &ExtensionList,
     user_extensions: &ExtensionList,
 ) -> Vec<Risk> {
-    let mut risks = Vec::new();
+    let mut risks = RiskList::default();
     let objects: Vec<&DirectoryObject> = objects.collect();
     for (path, content) in tree.files() {
         let found = match GptFileFormat::of(path) {
@@ -291,7 +293,7 @@ pub(super) fn of_parts<'a>(
             Some(GptFileFormat::Aas) => packages::risks(path, content, &objects),
             _ => Some(files::risks(path, content)),
         };
-        risks.extend(found.unwrap_or_else(|| vec![unreadable(path)]));
+        risks.append(found.unwrap_or_else(|| vec![unreadable(path)]));
     }
     risks.extend(objects.into_iter().filter_map(objects::risk));
     for (list, attribute) in [
@@ -300,7 +302,7 @@ pub(super) fn of_parts<'a>(
     ] {
         risks.extend(unknown_extensions(list, attribute));
     }
-    risks
+    risks.into_vec()
 }
 
 fn unreadable(path: &RelPath) -> Risk {

@@ -45,7 +45,8 @@ pub(super) fn hanging(text: &str) -> usize {
     text.len().saturating_sub(words).saturating_add(4)
 }
 
-fn columns(text: &str) -> usize {
+/// The columns that a text takes.
+pub(super) fn columns(text: &str) -> usize {
     text.chars().map(|c| c.width().unwrap_or(0)).sum()
 }
 

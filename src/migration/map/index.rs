@@ -123,6 +123,10 @@ pub(super) fn index<'a>(
     for ((path, content), count) in snapshot.tree.files().zip(counts) {
         let mut references = Vec::with_capacity(count);
         let visited = each_occurrence(path, content, visit, &mut |occurrence| {
+            // Of a file that cannot be read, or has too many.
+            if count == 0 {
+                return;
+            }
             contradictions.extend(pairs.check(occurrence, &inventory));
             references.extend(distinct.indexed(occurrence));
         });

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 
+use super::list::RiskList;
 use super::registry::{self, Data, Hive, Removed};
 use super::{Risk, RiskKind};
 use crate::formats::preferences::{Action, Item, Preferences};
@@ -20,7 +21,7 @@ use crate::model::well_known::localized::localized;
 /// The items of a file that run code or grant rights; `None` when it cannot be read.
 pub(super) fn risks(path: &RelPath, content: &Bytes) -> Option<Vec<Risk>> {
     let preferences = Preferences::parse(content).ok()?;
-    let mut risks = Vec::new();
+    let mut risks = RiskList::default();
     preferences.walk(&mut |cursor| {
         // A client looks for items in the root and in collections; what is elsewhere, or spelled otherwise, may be one too.
         let element = cursor.element;
@@ -62,7 +63,7 @@ pub(super) fn risks(path: &RelPath, content: &Bytes) -> Option<Vec<Risk>> {
             });
         }
     });
-    Some(risks)
+    Some(risks.into_vec())
 }
 
 /// Whether this is an element of this name in any case.

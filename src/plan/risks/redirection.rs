@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::list::RiskList;
 use super::{Risk, RiskKind, place};
 use crate::formats::fdeploy::{Fdeploy, Redirection};
 use crate::formats::ini::IniLine;
@@ -50,7 +51,8 @@ pub(super) fn risks(path: &RelPath, content: &Bytes) -> Option<Vec<Risk>> {
             place: place(path, &line),
         })
     };
-    Some(file.redirections().filter_map(risk).collect())
+    let risks: RiskList = file.redirections().filter_map(risk).collect();
+    Some(risks.into_vec())
 }
 
 #[cfg(test)]

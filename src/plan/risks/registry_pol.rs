@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 
+use super::list::RiskList;
 use super::{Risk, RiskKind, registry};
 use crate::formats::registry_pol::RegistryPol;
 use crate::formats::registry_pol::effect::{Effect, listed};
@@ -19,7 +20,7 @@ pub(super) fn risks(path: &RelPath, content: &Bytes) -> Option<Vec<Risk>> {
     } else {
         registry::Hive::Machine
     };
-    let mut risks = Vec::new();
+    let mut risks = RiskList::default();
     // The keys that get values which are there at the end: a list is deleted and written again.
     let gone = file.deleted_later();
     let written: HashSet<String> = (0..)
@@ -76,7 +77,7 @@ pub(super) fn risks(path: &RelPath, content: &Bytes) -> Option<Vec<Risk>> {
             });
         }
     }
-    Some(risks)
+    Some(risks.into_vec())
 }
 
 /// What the deletions of a record take away that protects.

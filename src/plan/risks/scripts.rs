@@ -4,10 +4,14 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
+use super::list::RiskList;
 use super::{Risk, RiskKind, place};
 use crate::formats::ini::IniLine;
 use crate::formats::scripts::{ScriptLine, ScriptPart, Scripts};
 use crate::model::safe_name::RelPath;
+
+/// The most bytes of the name of a section in the text of a risk; those that a client reads are shorter.
+const MOST_OF_SECTION: usize = 80;
 
 /// The risks of a file; `None` when it does not parse.
 pub(super) fn risks(path: &RelPath, content: &Bytes) -> Option<Vec<Risk>> {
@@ -28,7 +32,10 @@ pub(super) fn risks(path: &RelPath, content: &Bytes) -> Option<Vec<Risk>> {
         let with = parameters.get(&(line.section, script.index));
         let with = with.filter(|with| !with.is_empty());
         let with = with.map(|with| format!(" {with}")).unwrap_or_default();
-        let when = line.section.unwrap_or_default().to_lowercase();
+        // A section with a name of a megabyte would be repeated for each of its lines.
+        let when = line.section.unwrap_or_default();
+        let when = when.get(..when.floor_char_boundary(MOST_OF_SECTION));
+        let when = when.unwrap_or_default().to_lowercase();
         let key = line.pair().map(|(key, _)| key).unwrap_or_default();
         let in_netlogon = command
             .to_lowercase()
@@ -44,5 +51,6 @@ pub(super) fn risks(path: &RelPath, content: &Bytes) -> Option<Vec<Risk>> {
             place: place(path, &line).key(key),
         })
     };
-    Some(file.scripts().filter_map(risk).collect())
+    let risks: RiskList = file.scripts().filter_map(risk).collect();
+    Some(risks.into_vec())
 }

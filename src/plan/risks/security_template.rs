@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 
+use super::list::RiskList;
 use super::{Risk, RiskKind, access, auditing, place, registry};
 use crate::formats::gpt_tmpl::{GptTmpl, Membership, Setting};
 use crate::formats::ini::{IniLine, LineKind};
@@ -149,9 +150,9 @@ pub(super) fn risks(path: &RelPath, content: &Bytes) -> Option<Vec<Risk>> {
             Setting::Other { .. } => None,
         }
     };
-    let mut risks: Vec<Risk> = file.settings().filter_map(risk).collect();
+    let mut risks: RiskList = file.settings().filter_map(risk).collect();
     risks.extend(unusual_lines(path, &file));
-    Some(risks)
+    Some(risks.into_vec())
 }
 
 /// The most lines in an unusual form that are named.
