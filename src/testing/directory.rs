@@ -14,7 +14,7 @@ pub use client::MemoryDirectoryClient;
 pub use snapshot::{DirectoryEntry, DirectorySnapshot};
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::domain::ldap::{LdapFailure, NO_SUCH_OBJECT};
 use crate::error::{Error, ErrorKind, Result};
@@ -41,7 +41,7 @@ const CLASS_VIOLATION: u32 = 65;
 const NOT_ON_RDN: u32 = 67;
 
 /// A DN in the form in which parents are right before what is below them: the RDNs from the top, in lower case.
-type Key = Vec<String>;
+type Key = Arc<[String]>;
 
 fn key(dn: &Dn) -> Key {
     let rdns = dn.rdns().iter().rev();
@@ -111,15 +111,15 @@ impl MemoryDirectory {
     /// `NotFound` when there is no such account.
     #[doc(hidden)]
     pub fn connect(&self, account: &str) -> Result<MemoryDirectoryClient> {
-        let login = Login::new(self.sids(account)?);
+        Ok(self.connect_with(account, self.sids(account)?))
+    }
+
+    /// The same, with the SIDs that [`Self::sids`] returns for the account.
+    pub(super) fn connect_with(&self, account: &str, sids: Vec<Sid>) -> MemoryDirectoryClient {
+        let login = Login::new(sids);
         let bound_as = format!("{account}@{}", self.domain.realm());
         let store = Arc::clone(&self.store);
-        Ok(MemoryDirectoryClient::new(
-            store,
-            login,
-            self.server.clone(),
-            bound_as,
-        ))
+        MemoryDirectoryClient::new(store, login, self.server.clone(), bound_as)
     }
 
     /// The SIDs in the token of the account with this `sAMAccountName`: its own first, then those of its groups.
@@ -128,7 +128,7 @@ impl MemoryDirectory {
     /// `NotFound` when there is no such account.
     pub fn sids(&self, account: &str) -> Result<Vec<Sid>> {
         let store = self.store();
-        let found = store.objects.values().find(|object| {
+        let found = store.all().find(|object| {
             let name = object.text("sAMAccountName");
             name.is_some_and(|name| name.to_lowercase() == account.to_lowercase())
         });
@@ -163,13 +163,13 @@ impl MemoryDirectory {
 
     /// All objects with their attributes and descriptors.
     pub fn snapshot(&self) -> DirectorySnapshot {
-        snapshot::take(&self.store(), |_| true)
+        snapshot::take(&self.store(), |_, _| true)
     }
 
     /// The objects at these DNs and below them, and those that have one of these attributes.
     pub fn snapshot_of(&self, below: &[&Dn], with: &[&str]) -> DirectorySnapshot {
         let tops: Vec<Key> = below.iter().map(|dn| key(dn)).collect();
-        snapshot::take(&self.store(), |(key, object)| {
+        snapshot::take(&self.store(), |key, object| {
             tops.iter().any(|top| key.starts_with(top))
                 || with.iter().any(|name| !object.values(name).is_empty())
         })
@@ -185,10 +185,28 @@ fn locked(store: &Mutex<Store>) -> MutexGuard<'_, Store> {
     store.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// An object that is in a directory. Copies of a directory and states of it have the same one until it is changed, so that they cost
+/// little and are quick to compare.
+#[derive(Clone)]
+struct Stored {
+    object: Arc<Object>,
+    /// The object as a state of the directory shows it, once that was asked for.
+    shown: Arc<OnceLock<DirectoryEntry>>,
+}
+
+impl Stored {
+    fn new(object: Object) -> Self {
+        Self {
+            object: Arc::new(object),
+            shown: Arc::default(),
+        }
+    }
+}
+
 /// What the directory of a domain holds.
 #[derive(Clone)]
 struct Store {
-    objects: BTreeMap<Key, Object>,
+    objects: BTreeMap<Key, Stored>,
     usn: u64,
     base: Dn,
     configuration: Dn,
@@ -201,7 +219,16 @@ struct Store {
 
 impl Store {
     fn get(&self, dn: &Dn) -> Option<&Object> {
-        self.objects.get(&key(dn))
+        Some(&self.objects.get(&key(dn))?.object)
+    }
+
+    /// Puts an object where none is, or in place of the one that is there.
+    fn put(&mut self, object: Object) {
+        self.objects.insert(key(&object.dn), Stored::new(object));
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Object> {
+        self.objects.values().map(|stored| stored.object.as_ref())
     }
 
     /// The object and everything below it in the same naming context, parents first.
@@ -211,7 +238,7 @@ impl Store {
         self.objects
             .range(top.clone()..)
             .take_while(move |(key, _)| key.starts_with(&top))
-            .map(|(_, object)| object)
+            .map(|(_, stored)| stored.object.as_ref())
             .filter(move |object| self.context(&object.dn) == context)
     }
 
@@ -276,14 +303,13 @@ impl Store {
             .map(|rid| self.domain_sid.with_rid(rid));
         if let Some(primary) = primary {
             members.extend(
-                self.objects
-                    .values()
+                self.all()
                     .find(|object| sid_of(object).as_ref() == Some(&primary))
                     .map(|object| object.dn.clone()),
             );
             sids.push(primary);
         }
-        let with_members = self.objects.values().filter_map(|group| {
+        let with_members = self.all().filter_map(|group| {
             let values = group.values("member").iter();
             let dns = values.filter_map(|value| Dn::parse(std::str::from_utf8(value).ok()?).ok());
             let dns: Vec<Dn> = dns.collect();

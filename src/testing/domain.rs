@@ -121,8 +121,9 @@ impl MemoryDomain {
     /// # Errors
     /// `NotFound` when there is no such account; `Connect` when a fault ends the session as it begins.
     pub async fn connect(&self, account: &str, faults: &Faults) -> Result<DomainWriter> {
-        let directory = self.directory.connect(account)?.with_faults(faults.clone());
         let sids = self.directory.sids(account)?;
+        let directory = self.directory.connect_with(account, sids.clone());
+        let directory = directory.with_faults(faults.clone());
         let user = sids
             .first()
             .cloned()

@@ -226,7 +226,7 @@ impl Case {
                 let path = SysvolPath::in_gpo(directory.domain(), guid(), &path);
                 let snapshot = self.domain.sysvol().snapshot();
                 let policies = snapshot.entry("").unwrap();
-                let foreign: SecurityDescriptor = policies.descriptor.clone();
+                let foreign = SecurityDescriptor::clone(&policies.descriptor);
                 self.domain
                     .sysvol()
                     .put_descriptor(&path, &foreign)

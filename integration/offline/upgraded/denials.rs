@@ -21,7 +21,7 @@ fn permissions(domain: &MemoryDomain, folder: &str) -> SecurityDescriptor {
     let own = format!("{}\\{folder}", guid());
     let mut entries = snapshot.entries();
     let entry = entries.find(|entry| entry.path.ends_with(&own));
-    entry.unwrap().descriptor.clone()
+    SecurityDescriptor::clone(&entry.unwrap().descriptor)
 }
 
 async fn asked(domain: &MemoryDomain) -> DomainWriter {

@@ -96,7 +96,7 @@ impl Store {
                 return Err(LdapFailure::result(CLASS_VIOLATION, text));
             }
         }
-        self.objects.insert(key(dn), object);
+        self.put(object);
         Ok(())
     }
 
@@ -200,7 +200,7 @@ impl Store {
         let usn = self.next_usn();
         changed.set("uSNChanged", usn);
         changed.set("whenChanged", now());
-        self.objects.insert(key(dn), changed);
+        self.put(changed);
         if is_new_descriptor {
             self.hand_down(dn);
         }
@@ -221,9 +221,9 @@ impl Store {
             };
             let again =
                 descriptor::inherit_again(&object.descriptor, &parent.descriptor, object.class);
-            if let Some(object) = self.objects.get_mut(&key(&dn)) {
-                object.descriptor = again;
-            }
+            let mut object = object.clone();
+            object.descriptor = again;
+            self.put(object);
         }
     }
 

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
-use super::{Key, Object, Store, key};
+use super::{Key, Object, Store, Stored, key};
 use crate::model::dn::Dn;
 use crate::model::sddl::to_sddl;
 use crate::model::security_descriptor::SecurityDescriptor;
@@ -47,55 +48,78 @@ impl fmt::Display for DirectoryEntry {
 }
 
 /// Everything in a directory at one moment: two that are equal have the same objects, attributes and descriptors.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, Default)]
 pub struct DirectorySnapshot {
-    entries: BTreeMap<Key, DirectoryEntry>,
+    objects: BTreeMap<Key, Stored>,
 }
 
-pub(super) fn take(
-    store: &Store,
-    is_wanted: impl Fn(&(&Key, &Object)) -> bool,
-) -> DirectorySnapshot {
-    let objects = store.objects.iter().filter(is_wanted);
-    let entries = objects.map(|(key, object)| {
-        let mut attributes = object.attributes.clone();
-        attributes.retain(|name, _| !LEFT_OUT.contains(name));
-        attributes.values_mut().for_each(|values| values.sort());
-        let entry = DirectoryEntry {
-            dn: object.dn.clone(),
-            attributes,
-            descriptor: object.descriptor.clone(),
-        };
-        (key.clone(), entry)
-    });
+impl Stored {
+    fn entry(&self) -> &DirectoryEntry {
+        self.shown.get_or_init(|| {
+            let mut attributes = self.object.attributes.clone();
+            attributes.retain(|name, _| !LEFT_OUT.contains(name));
+            attributes.values_mut().for_each(|values| values.sort());
+            DirectoryEntry {
+                dn: self.object.dn.clone(),
+                attributes,
+                descriptor: self.object.descriptor.clone(),
+            }
+        })
+    }
+}
+
+impl PartialEq for Stored {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.object, &other.object) || self.entry() == other.entry()
+    }
+}
+
+impl PartialEq for DirectorySnapshot {
+    fn eq(&self, other: &Self) -> bool {
+        self.objects == other.objects
+    }
+}
+
+impl Eq for DirectorySnapshot {}
+
+impl fmt::Debug for DirectorySnapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.entries()).finish()
+    }
+}
+
+pub(super) fn take(store: &Store, is_wanted: impl Fn(&Key, &Object) -> bool) -> DirectorySnapshot {
+    let objects = store.objects.iter();
+    let objects = objects.filter(|(key, stored)| is_wanted(key, &stored.object));
     DirectorySnapshot {
-        entries: entries.collect(),
+        objects: objects.map(|(key, it)| (key.clone(), it.clone())).collect(),
     }
 }
 
 impl DirectorySnapshot {
     /// The objects, a parent before what is below it.
     pub fn entries(&self) -> impl Iterator<Item = &DirectoryEntry> {
-        self.entries.values()
+        self.objects.values().map(Stored::entry)
     }
 
     /// The object with this DN.
     pub fn entry(&self, dn: &Dn) -> Option<&DirectoryEntry> {
-        self.entries.get(&key(dn))
+        Some(self.objects.get(&key(dn))?.entry())
     }
 
     /// What is different from an earlier state, each as one line: `+` is new, `-` is gone, `!` has changed.
     pub fn differences_from(&self, before: &Self) -> Vec<String> {
         let mut lines = Vec::new();
-        for (key, old) in &before.entries {
-            match self.entries.get(key) {
-                None => lines.push(format!("- {old}")),
-                Some(new) => changes(old, new, &mut lines),
+        for (key, old) in &before.objects {
+            match self.objects.get(key) {
+                None => lines.push(format!("- {}", old.entry())),
+                Some(new) if Arc::ptr_eq(&old.object, &new.object) => {}
+                Some(new) => changes(old.entry(), new.entry(), &mut lines),
             }
         }
-        let new = self.entries.iter();
-        let new = new.filter(|(key, _)| !before.entries.contains_key(*key));
-        lines.extend(new.map(|(_, entry)| format!("+ {entry}")));
+        let new = self.objects.iter();
+        let new = new.filter(|(key, _)| !before.objects.contains_key(*key));
+        lines.extend(new.map(|(_, stored)| format!("+ {}", stored.entry())));
         lines
     }
 }

@@ -3,6 +3,8 @@
 //! As seen on Samba 4.17. What it stores as the descriptor is not all it looks at: writing also needs the POSIX permissions,
 //! and a descriptor with an object entry leaves those as they were.
 
+use std::sync::Arc;
+
 use smb2::types::status::NtStatus;
 
 use super::SysvolServer;
@@ -121,7 +123,8 @@ impl SysvolLogin {
 /// The descriptor of an entry.
 #[derive(Debug, Clone)]
 pub(super) struct Permissions {
-    descriptor: SecurityDescriptor,
+    /// States of the share have the same one, so that they are quick to compare.
+    descriptor: Arc<SecurityDescriptor>,
     posix: Posix,
 }
 
@@ -129,7 +132,7 @@ pub(super) struct Permissions {
 #[derive(Debug, Clone)]
 enum Posix {
     /// From this descriptor.
-    Descriptor(Box<SecurityDescriptor>),
+    Descriptor(Arc<SecurityDescriptor>),
     /// From the mode of a new file: its owner may write, everyone may read.
     Owner(Option<Sid>),
 }
@@ -147,12 +150,12 @@ impl Permissions {
     pub(super) fn new(descriptor: SecurityDescriptor) -> Self {
         let plain = descriptor.without_object_aces();
         Self {
-            descriptor,
-            posix: Posix::Descriptor(Box::new(plain)),
+            descriptor: Arc::new(descriptor),
+            posix: Posix::Descriptor(Arc::new(plain)),
         }
     }
 
-    pub(super) fn descriptor(&self) -> &SecurityDescriptor {
+    pub(super) fn descriptor(&self) -> &Arc<SecurityDescriptor> {
         &self.descriptor
     }
 
@@ -178,10 +181,11 @@ impl Permissions {
         descriptor.owner = Some(login.owner());
         descriptor.group = Some(login.primary_group.clone());
         descriptor.dacl = Some(Acl::new(aces));
+        let descriptor = Arc::new(descriptor);
         let posix = if has_object_entry(&descriptor) {
             Posix::Owner(descriptor.owner.clone())
         } else {
-            Posix::Descriptor(Box::new(descriptor.clone()))
+            Posix::Descriptor(Arc::clone(&descriptor))
         };
         Self { descriptor, posix }
     }
@@ -332,9 +336,9 @@ impl Permissions {
         stored.owner = sent.owner.or_else(|| current.owner.clone());
         stored.group = sent.group.or_else(|| current.group.clone());
         stored.dacl = dacl;
-        self.descriptor = stored;
+        self.descriptor = Arc::new(stored);
         if !with_object_entry {
-            self.posix = Posix::Descriptor(Box::new(self.descriptor.clone()));
+            self.posix = Posix::Descriptor(Arc::clone(&self.descriptor));
         }
         Ok(())
     }

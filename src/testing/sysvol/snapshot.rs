@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -24,7 +25,7 @@ pub struct SysvolEntry {
     /// The file attributes [MS-FSCC 2.6].
     pub attributes: u32,
     /// Owner, group and DACL.
-    pub descriptor: SecurityDescriptor,
+    pub descriptor: Arc<SecurityDescriptor>,
 }
 
 impl SysvolEntry {
@@ -58,7 +59,7 @@ pub(super) fn take(share: &Share, domain: &DomainName) -> SysvolSnapshot {
                     Content::Folder(_) | Content::Link => None,
                 },
                 attributes: share.attributes(node),
-                descriptor: node.permissions.descriptor().clone(),
+                descriptor: Arc::clone(node.permissions.descriptor()),
                 path,
             };
             (folded(&entry.path), entry)

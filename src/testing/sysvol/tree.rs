@@ -1,6 +1,7 @@
 //! The entries of the share: names, contents, attributes, descriptors.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use smb2::types::status::NtStatus;
@@ -76,7 +77,8 @@ impl Node {
 /// All entries.
 #[derive(Debug, Clone)]
 pub(super) struct Tree {
-    nodes: BTreeMap<NodeId, Node>,
+    /// Copies of the tree have the same entries until one is changed.
+    nodes: BTreeMap<NodeId, Arc<Node>>,
     next: NodeId,
 }
 
@@ -106,7 +108,7 @@ impl Tree {
             delete_pending: false,
         };
         Self {
-            nodes: BTreeMap::from([(ROOT, root)]),
+            nodes: BTreeMap::from([(ROOT, Arc::new(root))]),
             next: ROOT + 1,
         }
     }
@@ -114,7 +116,10 @@ impl Tree {
     /// # Errors
     /// `OBJECT_NAME_NOT_FOUND` when nothing has this number any more.
     pub(super) fn get(&self, id: NodeId) -> Result<&Node, NtStatus> {
-        self.nodes.get(&id).ok_or(NtStatus::OBJECT_NAME_NOT_FOUND)
+        self.nodes
+            .get(&id)
+            .map(Arc::as_ref)
+            .ok_or(NtStatus::OBJECT_NAME_NOT_FOUND)
     }
 
     /// # Errors
@@ -122,6 +127,7 @@ impl Tree {
     pub(super) fn get_mut(&mut self, id: NodeId) -> Result<&mut Node, NtStatus> {
         self.nodes
             .get_mut(&id)
+            .map(Arc::make_mut)
             .ok_or(NtStatus::OBJECT_NAME_NOT_FOUND)
     }
 
@@ -184,7 +190,7 @@ impl Tree {
         self.next += 1;
         self.nodes.insert(
             id,
-            Node {
+            Arc::new(Node {
                 name: name.to_owned(),
                 parent: Some(parent),
                 left: None,
@@ -193,7 +199,7 @@ impl Tree {
                 permissions,
                 listed_size: None,
                 delete_pending: false,
-            },
+            }),
         );
         Ok(id)
     }
@@ -201,7 +207,7 @@ impl Tree {
     /// Takes the entry of this name out of a folder; it stays under its number.
     pub(super) fn unlink(&mut self, parent: NodeId, name: &str) -> Option<NodeId> {
         let taken = self.children_mut(parent).ok()?.remove(&folded(name))?;
-        if let Some(node) = self.nodes.get_mut(&taken) {
+        if let Some(node) = self.nodes.get_mut(&taken).map(Arc::make_mut) {
             node.left = node.parent.take();
         }
         Some(taken)
@@ -212,9 +218,9 @@ impl Tree {
         let Some(node) = self.nodes.remove(&id) else {
             return;
         };
-        if let Content::Folder(children) = node.content {
-            for child in children.into_values() {
-                self.forget(child);
+        if let Content::Folder(children) = &node.content {
+            for child in children.values() {
+                self.forget(*child);
             }
         }
     }
@@ -257,7 +263,7 @@ impl Tree {
 
     /// The bytes of all files.
     pub(super) fn used(&self) -> u64 {
-        self.nodes.values().map(Node::size).sum()
+        self.nodes.values().map(|node| node.size()).sum()
     }
 
     /// Every entry below a folder with its path, folders before what is in them, in the order of their folded names.
@@ -277,7 +283,7 @@ impl Tree {
                 }
             }
             if let Some(node) = self.nodes.get(&id) {
-                found.push((path, node));
+                found.push((path, node.as_ref()));
             }
         }
         found
