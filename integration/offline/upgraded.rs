@@ -201,7 +201,7 @@ async fn a_killed_repair_that_was_planned_without_asking_the_server_is_rolled_ba
         if operation.state != OperationState::Unfinished {
             continue;
         }
-        points += 1;
+        points += left.calls();
         let admin = connect(&left.domain).await;
         let options = ApplyOptions::in_folder(left.root.path().to_owned());
         roll_back(&admin, &operation, &options).await.unwrap();

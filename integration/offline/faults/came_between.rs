@@ -249,12 +249,13 @@ async fn sweep(setting: &Setting, files: &[&str], step: usize) {
             let (domain, root) = copy(&first.domain, first.root.path());
             seconds.push(Left {
                 number: 0,
+                also: Vec::new(),
                 domain,
                 root,
             });
         }
         for second in seconds {
-            points += 1;
+            points += second.calls();
             let (domain, root) = (&second.domain, second.root.path());
             let recovered = match is_unfinished(&second) {
                 true => undo(domain, root).await.map_err(|error| error.to_string()),

@@ -35,6 +35,7 @@ async fn interrupted_again(first: &Left) -> Vec<Left> {
         let (domain, root) = copy(&first.domain, first.root.path());
         return vec![Left {
             number: begin,
+            also: Vec::new(),
             domain,
             root,
         }];
@@ -87,7 +88,7 @@ pub async fn sweep(verb: Verb, part: usize, parts: usize) {
     let (firsts, _) = kills(domain, root, When::After, is_of_part, roll_back_whole).await;
     for first in firsts {
         for second in interrupted_again(&first).await {
-            points += 1;
+            points += second.calls();
             let found = wrong(&trial, &gpos, &second).await;
             let (one, two) = (first.number, second.number);
             failed.extend(found.map(|it| format!("{at}, then {one}, then {two}: {it}")));

@@ -1,6 +1,7 @@
 //! What a client that is killed at one of its calls leaves, at every call of one run: a copy at each of them takes the place of a run
 //! for each of them.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -20,8 +21,22 @@ use crate::support::copy_folder;
 pub struct Left {
     /// The number of the call at which it is killed, counted from the first one after it has connected.
     pub number: usize,
+    /// The calls after it at which a kill leaves the same, byte for byte: most calls only read.
+    pub also: Vec<usize>,
     pub domain: MemoryDomain,
     pub root: TempDir,
+}
+
+impl Left {
+    /// At how many calls a kill leaves this.
+    pub fn calls(&self) -> usize {
+        1 + self.also.len()
+    }
+}
+
+/// At how many calls a kill leaves one of these.
+pub fn calls<'a>(all: impl IntoIterator<Item = &'a Left>) -> usize {
+    all.into_iter().map(Left::calls).sum()
 }
 
 /// Copies a domain, in which nothing is open, and journals.
@@ -31,8 +46,9 @@ pub fn copy(domain: &MemoryDomain, root: &Path) -> (MemoryDomain, TempDir) {
     (domain.copy(), folder)
 }
 
-/// Runs this once, in a copy of the domain and of the journals. Returns what a kill at each wanted call would leave, and what the
-/// whole run leaves, with the number of the call that it does not make any more.
+/// Runs this once, in a copy of the domain and of the journals. Returns what a kill at each wanted call would leave, once where
+/// calls that follow each other leave the same, and what the whole run leaves, with the number of the call that it does not make
+/// any more.
 pub async fn kills(
     domain: &MemoryDomain,
     root: &Path,
@@ -62,12 +78,13 @@ pub async fn kills(
     // Both have the faults, which have them.
     faults.observe(|_| ());
     faults.add(number, Fault::Refuse);
-    let found = std::mem::take(&mut *found.lock().unwrap());
+    let (found, _) = std::mem::take(&mut *found.lock().unwrap());
     let number = number - connecting;
     (
         found,
         Left {
             number,
+            also: Vec::new(),
             domain,
             root,
         },
@@ -98,7 +115,22 @@ struct Copier {
     root: PathBuf,
     when: When,
     is_wanted: Arc<dyn Fn(usize) -> bool + Send + Sync>,
-    found: Arc<Mutex<Vec<Left>>>,
+    /// What was left until now, and the files of the journals of the last one.
+    found: Arc<Mutex<(Vec<Left>, Files)>>,
+}
+
+type Files = BTreeMap<PathBuf, Vec<u8>>;
+
+fn files(folder: &Path) -> Files {
+    let mut found = Files::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => found.extend(files(&path)),
+            false => drop(found.insert(path.clone(), std::fs::read(path).unwrap())),
+        }
+    }
+    found
 }
 
 impl Copier {
@@ -125,12 +157,22 @@ impl Copier {
     fn copy(&self) {
         let number = self.faults.calls().len() - self.connecting;
         if (self.is_wanted)(number) {
-            let (domain, root) = copy(&self.domain, &self.root);
             let mut found = self.found.lock().unwrap();
-            // One call after the other: none is made while another one waits.
-            assert!(found.last().is_none_or(|last| last.number < number));
-            found.push(Left {
+            let (all, last_files) = &mut *found;
+            let files = files(&self.root);
+            if let Some(last) = all.last_mut() {
+                // One call after the other: none is made while another one waits.
+                assert!(*last.also.last().unwrap_or(&last.number) < number);
+                if *last_files == files && State::of(&last.domain) == State::of(&self.domain) {
+                    last.also.push(number);
+                    return;
+                }
+            }
+            *last_files = files;
+            let (domain, root) = copy(&self.domain, &self.root);
+            all.push(Left {
                 number,
+                also: Vec::new(),
                 domain,
                 root,
             });
@@ -163,18 +205,23 @@ async fn are_kills(
     run: impl AsyncFn(&DomainWriter, &Path),
 ) -> Vec<Left> {
     let (found, whole) = kills(domain, root, when, |_| true, &run).await;
-    assert_eq!(found.len() + 1, whole.number);
-    for copied in &found {
+    assert_eq!(calls(&found) + 1, whole.number);
+    let each = found.iter().flat_map(|it| {
+        std::iter::once(&it.number)
+            .chain(&it.also)
+            .map(move |number| (it, *number))
+    });
+    for (copied, number) in each {
         let (domain, root) = copy(domain, root);
         let faults = Faults::none();
         let admin = domain.connect("Administrator", &faults).await.unwrap();
-        faults.add(faults.calls().len() + copied.number, Fault::Kill(when));
+        faults.add(faults.calls().len() + number, Fault::Kill(when));
         let survived = tokio::select! {
             () = run(&admin, root.path()) => true,
             () = faults.killed() => false,
         };
         drop(admin);
-        let at = format!("{when:?} {}", copied.number);
+        let at = format!("{when:?} {number}");
         assert!(!survived, "{at}");
         let differences = State::of(&copied.domain).differences(&State::of(&domain));
         assert_eq!(differences, Vec::<String>::new(), "{at}");

@@ -2,10 +2,10 @@
 //! person does next, and no client reads a mixture.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use gpoctl::ErrorKind;
 use gpoctl::execute::journal::{self, OperationState};
 use gpoctl::execute::{ApplyOptions, OverallStatus, clean_up, roll_back};
 use gpoctl::formats::gpt_ini;
@@ -17,11 +17,13 @@ use gpoctl::testing::directory::DirectorySnapshot;
 use gpoctl::testing::domain::MemoryDomain;
 use gpoctl::testing::faults::{Call, Fault, Faults, When};
 use gpoctl::testing::sysvol::SysvolSnapshot;
+use gpoctl::{DomainWriter, ErrorKind};
 
 use gpoctl::plan::{Mode, Plan};
 
 use super::case::{Case, Verb, gpo_of, guid, in_memory, run};
 use super::client_view::{Client, View, mixture, view_of};
+use super::kills::{Left, calls as calls_of, kills};
 
 /// The state of a domain.
 #[derive(PartialEq, Clone)]
@@ -310,12 +312,12 @@ impl Trial {
             return Some(format!("{name}: {ended}: is left: {mixture}"));
         }
         let state = State::of(&domain);
-        let is_old = state == self.old || state.is_raised(&domain, &self.gpos(), &self.old);
-        let is_new = state == self.new || is_refusal && only_owners(&state, &self.new);
+        let is_old = || state == self.old || state.is_raised(&domain, &self.gpos(), &self.old);
+        let is_new = || state == self.new || is_refusal && only_owners(&state, &self.new);
         if number <= self.planning {
             // Nothing was begun, unless the call was one that need not succeed.
             let is_right = match ended.is_ok() {
-                true => !is_old,
+                true => !is_old(),
                 false => state == self.old && journal::list(folder.path()).unwrap().is_empty(),
             };
             return match is_right {
@@ -325,8 +327,8 @@ impl Trial {
         }
         if !ended.is_incomplete() {
             let fits = match ended.is_ok() {
-                true => is_new,
-                false => is_old,
+                true => is_new(),
+                false => is_old(),
             };
             if !fits {
                 return wrong("at once", &state);
@@ -335,23 +337,78 @@ impl Trial {
         if let Some(what) = self.is_contradicted(&ended, folder.path()) {
             return wrong(&what, &state);
         }
-        let recovered = recover(&domain, folder.path(), Some(&client), self).await;
+        let name = format!("{name}: {ended}");
+        self.wrong_when_recovered(&name, &domain, folder.path(), &client, is_refusal)
+            .await
+    }
+
+    /// What is wrong with what a kill leaves, if anything.
+    async fn wrong_after_kill(&self, name: &str, left: &Left) -> Option<String> {
+        let domain = &left.domain;
+        if let Some(mixture) = self.mixture_that_is_left(domain) {
+            return Some(format!("{name}: is left: {mixture}"));
+        }
+        let client = Client::new(&view_of(domain, gpo_of(&self.planned)));
+        self.wrong_when_recovered(name, domain, left.root.path(), &client, false)
+            .await
+    }
+
+    /// What is wrong when a person has done what comes next, if anything.
+    async fn wrong_when_recovered(
+        &self,
+        name: &str,
+        domain: &MemoryDomain,
+        folder: &Path,
+        client: &Client,
+        is_refusal: bool,
+    ) -> Option<String> {
+        let recovered = recover(domain, folder, Some(client), self).await;
         let mixtures = client.mixtures();
         if !mixtures.is_empty() {
-            return Some(format!("{name}: {ended}: then {mixtures:#?}"));
+            return Some(format!("{name}: then {mixtures:#?}"));
         }
-        let state = State::of(&domain);
+        let state = State::of(domain);
         let fits = state == self.old
             || state == self.new
             || is_refusal && only_owners(&state, &self.new)
-            || state.is_raised(&domain, &self.gpos(), &self.old)
-            || self.planned.mode == Mode::ObjectByObject && self.each_fits(&domain, &state);
+            || state.is_raised(domain, &self.gpos(), &self.old)
+            || self.planned.mode == Mode::ObjectByObject && self.each_fits(domain, &state);
+        if let (true, Ok(_)) = (fits, &recovered) {
+            return None;
+        }
         let recovered = recovered.map_err(|error| error.to_string());
-        match fits && recovered.is_ok() {
-            true => None,
-            false => wrong(&format!("then {recovered:?}"), &state),
+        let lines = state.differences(&self.old);
+        Some(format!("{name}: then {recovered:?}: {lines:#?}"))
+    }
+}
+
+/// What is wrong with what kills at these calls leave, and how many they are. One run with a copy at each call takes the place of a
+/// run for each kill; where calls that follow each other leave the same, it is looked at once.
+async fn killed_at(trial: &Trial, numbers: Range<usize>) -> (usize, Vec<String>) {
+    let (mut points, mut failed) = (0, Vec::new());
+    let numbers = numbers.start.max(trial.planning + 1)..numbers.end;
+    let calls = &trial.calls;
+    for when in [When::Before, When::After] {
+        let is_killed: Vec<bool> = (0..=calls.len())
+            .map(|number| {
+                numbers.contains(&number) && (when == When::Before || calls[number - 1].writes)
+            })
+            .collect();
+        let planning = trial.planning;
+        let is_wanted = move |number: usize| is_killed.get(number + planning) == Some(&true);
+        let apply = async |admin: &DomainWriter, root: &Path| {
+            run(&trial.planned, admin, root).await.unwrap();
+        };
+        let none = in_memory();
+        let (all, _) = kills(&trial.case.domain, none.path(), when, is_wanted, apply).await;
+        points += calls_of(&all);
+        for left in all {
+            let call = &calls[left.number + planning - 1];
+            let name = format!("killed {when:?} {}, {call}", left.number + planning);
+            failed.extend(trial.wrong_after_kill(&name, &left).await);
         }
     }
+    (points, failed)
 }
 
 /// Whether only owners and permissions in SYSVOL are others: who may not set them is told so, and goes on.
@@ -393,19 +450,17 @@ pub async fn recover(
     }
 }
 
-/// The faults at a call. For one that reads it makes no difference whether they are before it or after it.
+/// The faults at a call that do not end the client. For one that reads it makes no difference whether they are before it or after it.
 fn faults_at(call: &Call) -> Vec<Fault> {
     let mut faults = vec![
         Fault::Fail(When::Before),
         Fault::Disconnect(When::Before),
-        Fault::Kill(When::Before),
         Fault::Hang,
         Fault::Refuse,
     ];
     if call.writes {
         faults.push(Fault::Fail(When::After));
         faults.push(Fault::Disconnect(When::After));
-        faults.push(Fault::Kill(When::After));
     }
     faults
 }
@@ -446,7 +501,16 @@ pub async fn sweep(verb: Verb, undo: bool, part: usize, parts: usize) {
             points += 1;
             failed.extend(trial.point(number, fault).await);
         }
+        if number <= trial.planning {
+            points += 1;
+            let kill = Fault::Kill(When::Before);
+            failed.extend(trial.point(number, kill).await);
+        }
     }
+    let numbers = |part: usize| trial.calls.len() * part / parts + 1;
+    let (killed, wrong) = killed_at(&trial, numbers(part)..numbers(part + 1)).await;
+    points += killed;
+    failed.extend(wrong);
     let name = format!("{}, {} calls", trial.case.name(), trial.calls.len());
     report(&name, parts, points, &failed);
 }
