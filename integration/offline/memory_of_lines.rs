@@ -19,7 +19,7 @@ const TMPL: &str = r"Machine\Microsoft\Windows NT\SecEdit\GptTmpl.inf";
 const SCRIPTS: &str = r"User\Scripts\scripts.ini";
 
 /// Large enough that the limit per byte of input is decisive, not the fixed part.
-const SIZE: usize = 512 << 10;
+const SIZE: usize = 256 << 10;
 
 /// Lines of which each is a risk, and most are references too.
 fn files(size: usize) -> Vec<(&'static str, &'static str, Vec<u8>)> {
