@@ -50,7 +50,7 @@ use crate::plan::gpo::sha256;
 use templates::Templates;
 
 /// The most settings of one file that are decoded: a file with more is listed as not decoded. Real files have a few thousand.
-pub const MAX_SETTINGS: usize = 50_000;
+pub const MAX_SETTINGS: usize = 16_000;
 
 /// The text that the settings of a file may have for each byte of it, and besides: in a hostile file, a long name of a section or
 /// an element would be repeated in each setting.

@@ -121,7 +121,7 @@ fn a_mapping_of_many_lines_is_bounded() {
     });
 }
 
-/// A file with more references than one in four bytes is carried unchanged, with a warning, as one that cannot be read: a real list of
+/// A file with more references than one in six bytes is carried unchanged, with a warning, as one that cannot be read: a real list of
 /// a hundred thousand SIDs is ten times as long.
 #[test]
 fn a_file_of_nothing_but_references_is_named() {
@@ -166,7 +166,7 @@ fn showing_many_lines_is_bounded() {
     }
     let mut beyond = Vec::new();
     let shown = |what: &str| ["members of groups", "scripts with parameters"].contains(&what);
-    let files = files(SIZE / 4).into_iter();
+    let files = files(SIZE / 2).into_iter();
     for (what, path, content) in files.filter(|(what, ..)| shown(what)) {
         let limit = bound(content.len());
         let folder = tempfile::tempdir().unwrap();

@@ -333,7 +333,7 @@ fn a_file_with_too_many_settings_is_listed_and_not_cut() {
         &Templates::default(),
     );
     assert!(all.settings.is_empty());
-    assert_eq!(all.not_decoded[0].reason, "more than 50000 settings");
+    assert_eq!(all.not_decoded[0].reason, "more than 16000 settings");
 }
 
 #[test]
