@@ -20,7 +20,7 @@ const OF_FORMATS: &[(&str, Option<&str>)] = &[
 
 /// Where JSON and TOML are read: the file, how often, and the reader that does the same in the tests.
 const ELSEWHERE: &[(&str, usize, &str)] = &[
-    ("backup/side_file.rs", 2, "side_file"),
+    ("backup/side_file.rs", 3, "side_file"),
     ("cli/complete/names.rs", 1, "names_cache"),
     ("cli/config.rs", 2, "config"),
     ("execute/journal/stored.rs", 4, "journal"),
