@@ -47,7 +47,7 @@ fn different_paths(count: usize) -> String {
     (0..count)
         .map(|n| {
             let [a, b, c, d] = [n, n / 36, n / 1296, n / 46_656].map(digit);
-            format!(r"\\{a}{b}\{c}{d};")
+            format!(r"\\server-{a}{b}\share-{c}{d}\folder;")
         })
         .collect()
 }
@@ -128,11 +128,20 @@ pub fn files() -> Vec<(&'static str, Vec<u8>, usize)> {
     ]
 }
 
+/// Of this number of references in a file of this length: a file that has more than any real one is carried unchanged.
+fn listed(references: usize, length: usize) -> usize {
+    match references > 10_000 + length / 24 {
+        true => 0,
+        false => references,
+    }
+}
+
 #[test]
 fn a_scan_is_bounded() {
     let mut beyond = Vec::new();
     for (path, content, references) in files() {
         let length = content.len();
+        let references = listed(references, length);
         let begin = content[..120].escape_ascii().to_string();
         let gpo = gpo(path, content);
         let mut found = 0;
@@ -236,6 +245,7 @@ fn a_mapping_is_bounded() {
     let mut beyond = Vec::new();
     for (path, content, references) in files() {
         let length = content.len();
+        let references = listed(references, length);
         let begin = content[..120].escape_ascii().to_string();
         let gpo = gpo(path, content);
         // Where every reference is an error, the errors are the most there is.
@@ -269,6 +279,7 @@ fn the_rows_of_a_table_are_bounded() {
     let mut beyond = Vec::new();
     for (path, content, references) in files() {
         let length = content.len();
+        let references = listed(references, length);
         let begin = content[..120].escape_ascii().to_string();
         let gpo = gpo(path, content);
         let (mut rows, mut findings) = (0, Vec::new());

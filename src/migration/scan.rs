@@ -207,10 +207,10 @@ pub(super) fn each_occurrence(
     })
 }
 
-/// How many references a file of this length may have: each takes a multiple of the shortest text that can be one, such as a name of
-/// one letter in a list. Real files have one for some forty bytes.
+/// How many references a file of this length may have: in a plan, each takes many times the shortest text that can be one, such as a
+/// name of one letter in a list. Real files have one for some forty bytes.
 fn most_occurrences(length: usize) -> usize {
-    const BYTES_OF_ONE: usize = 6;
+    const BYTES_OF_ONE: usize = 24;
     const ALWAYS: usize = 10_000;
     ALWAYS.saturating_add(length / BYTES_OF_ONE)
 }

@@ -293,7 +293,8 @@ pub(super) fn of_parts<'a>(
             Some(GptFileFormat::Aas) => packages::risks(path, content, &objects),
             _ => Some(files::risks(path, content)),
         };
-        risks.append(found.unwrap_or_else(|| vec![unreadable(path)]));
+        let found = found.unwrap_or_else(|| vec![unreadable(path)]);
+        risks.append(list::counted(found, content.len()));
     }
     risks.extend(objects.into_iter().filter_map(objects::risk));
     for (list, attribute) in [

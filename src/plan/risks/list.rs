@@ -1,6 +1,8 @@
 //! Risks while they are collected. A hostile file has one in each of its lines, so what neighbors have in common is in memory once.
 
-use super::Risk;
+use std::collections::BTreeMap;
+
+use super::{Risk, RiskKind, RiskSeverity};
 use crate::model::reference::Place;
 use crate::model::shared_text::SharedText;
 
@@ -55,6 +57,45 @@ impl FromIterator<Risk> for RiskList {
         list.extend(risks);
         list
     }
+}
+
+/// The risks of a file of this length: all of them, or the most severe ones and how many more there are of each kind. A hostile file has
+/// more than anybody reads, and each takes many times its line in a plan; the largest real policy has some hundred.
+pub(super) fn counted(found: Vec<Risk>, length: usize) -> Vec<Risk> {
+    const ALWAYS: usize = 5_000;
+    const BYTES_OF_ONE: usize = 64;
+    let most = ALWAYS.saturating_add(length / BYTES_OF_ONE);
+    let Some(last) = found.last().filter(|_| found.len() > most) else {
+        return found;
+    };
+    let file = last.place.file.clone();
+    let mut room = most;
+    let mut shown = BTreeMap::new();
+    for severity in [RiskSeverity::High, RiskSeverity::Medium, RiskSeverity::Low] {
+        let of_it = found.iter().filter(|risk| risk.kind.severity() == severity);
+        let here = of_it.count().min(room);
+        room = room.saturating_sub(here);
+        shown.insert(severity, here);
+    }
+    let (mut kept, mut more) = (Vec::with_capacity(most), Vec::<(RiskKind, usize)>::new());
+    for risk in found {
+        match shown.get_mut(&risk.kind.severity()) {
+            Some(left) if *left > 0 => {
+                *left = left.saturating_sub(1);
+                kept.push(risk);
+            }
+            _ => match more.iter_mut().find(|(kind, _)| *kind == risk.kind) {
+                Some((_, count)) => *count = count.saturating_add(1),
+                None => more.push((risk.kind, 1)),
+            },
+        }
+    }
+    kept.extend(more.into_iter().map(|(kind, count)| Risk {
+        kind,
+        text: format!("{count} more of this kind"),
+        place: Place::file(file.clone()),
+    }));
+    kept
 }
 
 /// Replaces the texts of a place that are equal to those of the place before it by these.

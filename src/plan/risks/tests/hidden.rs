@@ -268,3 +268,21 @@ fn lines_in_an_unusual_form_are_named() {
         ]
     );
 }
+
+/// What is severe is listed whatever stands before it, and the rest is counted.
+#[test]
+fn of_more_risks_than_anybody_reads_the_severe_ones_are_listed() {
+    let lines: String = (0..20_000).map(|n| format!("Se{n}=a\r\n")).collect();
+    let text = format!(
+        "[Privilege Rights]\r\n{lines}[Service General Setting]\r\n\"Spooler\",2,\"D:(A;;GA;;;WD)\"\r\n"
+    );
+    let found = of(&snapshot(&[(TEMPLATE, &text)]));
+    let most = 5_000 + text.len() / 64;
+    assert_eq!(found.len(), most + 1);
+    let kinds = |kind| found.iter().filter(|risk| risk.kind == kind).count();
+    assert_eq!(kinds(RiskKind::OpenPermission), 1);
+    let last = found.last().unwrap();
+    let listed = kinds(RiskKind::PrivilegeRight) - 1;
+    assert_eq!(last.kind, RiskKind::PrivilegeRight);
+    assert_eq!(last.text, format!("{} more of this kind", 20_000 - listed));
+}
