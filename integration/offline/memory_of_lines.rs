@@ -152,7 +152,7 @@ fn a_file_of_nothing_but_references_is_named() {
 #[test]
 fn the_plan_of_many_lines_is_bounded() {
     let mut beyond = Vec::new();
-    for (what, path, content) in files(SIZE) {
+    for (what, path, content) in files(SIZE / 2) {
         let length = content.len();
         let folder = tempfile::tempdir().unwrap();
         let snapshot = gpo(path, content.clone());
