@@ -1,6 +1,8 @@
 //! Advertise scripts of software installation: clients install from the paths in the script, which the package object in the directory
 //! repeats [MS-GPSI 3.2.5.2].
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 
 use super::{Risk, RiskKind};
@@ -16,6 +18,7 @@ pub(super) fn risks(
     objects: &[&DirectoryObject],
 ) -> Option<Vec<Risk>> {
     let script = AdvertiseScript::parse(content).ok()?;
+    let named = paths_of(objects);
     let mut sources: Vec<String> = script
         .arguments()
         .filter(|argument| argument.source_path().is_some() && !script.data(argument).is_empty())
@@ -24,7 +27,7 @@ pub(super) fn risks(
             text.unwrap_or_else(|| "a path in an unknown code page".to_owned())
         })
         .filter(|source| source.contains(['\\', '/', ' ']))
-        .filter(|source| !objects.iter().any(|object| is_named(object, source)))
+        .filter(|source| !named.contains(&folded(source)))
         .collect();
     sources.sort_unstable();
     sources.dedup();
@@ -40,24 +43,28 @@ pub(super) fn risks(
     )
 }
 
-/// Whether a package object has this path, or a file directly in it.
-fn is_named(object: &DirectoryObject, source: &str) -> bool {
-    let folded = |text: &str| text.trim_end_matches('\\').to_lowercase();
-    let wanted = folded(source);
-    let mut lists = object.attributes.iter().filter_map(|it| match &it.values {
+fn folded(path: &str) -> String {
+    path.trim_end_matches('\\').to_lowercase()
+}
+
+/// The files of package objects and the folders that they are in: a hostile script and a hostile list may both be long.
+fn paths_of(objects: &[&DirectoryObject]) -> HashSet<String> {
+    let attributes = objects.iter().flat_map(|object| &object.attributes);
+    let files = attributes.filter_map(|it| match &it.values {
         AttributeValues::MultiString(texts) if it.name.eq_ignore_ascii_case("msiFileList") => {
             Some(texts)
         }
         _ => None,
     });
-    lists.any(|files| {
-        files.iter().any(|file| {
+    files
+        .flatten()
+        .flat_map(|file| {
             // `0:\\fs\share\x.msi`
             let file = file.split_once(':').map_or(&**file, |(_, path)| path);
             let folder = file.rsplit_once('\\').map_or("", |(folder, _)| folder);
-            folded(file) == wanted || folded(folder) == wanted
+            [folded(file), folded(folder)]
         })
-    })
+        .collect()
 }
 
 #[cfg(test)]
