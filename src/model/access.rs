@@ -106,15 +106,15 @@ pub(crate) fn check_types<'a>(
     let mut missing = mask;
     for ace in &dacl.aces {
         let Some(rights) = ace.rights() else { continue };
-        if ace.flags & ace_flag::INHERIT_ONLY != 0 || !token.contains(&rights.sid) {
-            continue;
-        }
-        let object_type = rights.object.and_then(|object| object.object_type);
-        if object_type.is_some_and(|one| !types.contains(&one)) {
+        if ace.flags & ace_flag::INHERIT_ONLY != 0 {
             continue;
         }
         let hit = directory::expand(rights.mask) & missing;
         if hit == 0 {
+            continue;
+        }
+        let object_type = rights.object.and_then(|object| object.object_type);
+        if object_type.is_some_and(|one| !types.contains(&one)) || !token.contains(&rights.sid) {
             continue;
         }
         match ace.ace_type {

@@ -76,6 +76,24 @@ impl Login {
         self.may(&object.descriptor, directory::WRITE_PROPERTY, types)
     }
 
+    /// Those of these attributes that the account may write. Where no entry of the DACL is about writing one attribute or one
+    /// property set, the answer is the same for all.
+    pub(super) fn writable<'a>(&self, object: &Object, mut names: Vec<&'a str>) -> Vec<&'a str> {
+        let dacl = object.descriptor.dacl.iter();
+        let differs = dacl.flat_map(|dacl| &dacl.aces).any(|ace| {
+            ace.rights().is_some_and(|rights| {
+                rights.object.is_some_and(|one| one.object_type.is_some())
+                    && directory::expand(rights.mask) & directory::WRITE_PROPERTY != 0
+            })
+        });
+        match differs {
+            true => names.retain(|name| self.may_write(object, name)),
+            false if self.may(&object.descriptor, directory::WRITE_PROPERTY, &[]) => {}
+            false => names.clear(),
+        }
+        names
+    }
+
     /// Whether the account may write these parts of the descriptor.
     pub(super) fn may_write_descriptor(&self, object: &Object, parts: u32) -> bool {
         let mut mask = 0;

@@ -130,9 +130,13 @@ pub(super) struct Class {
     pub descriptor: &'static str,
 }
 
+/// An attribute, and the object types of entries about it.
+type AttributeTypes = (&'static Attribute, Vec<Guid>);
+
 /// The schema, looked up by names without regard to case.
 pub(super) struct Schema {
-    attributes: HashMap<String, (&'static Attribute, Vec<Guid>)>,
+    /// Under each name as it is written in the schema, which nearly every look-up uses, and in lower case.
+    attributes: HashMap<String, AttributeTypes>,
     classes: HashMap<String, (&'static Class, Option<Guid>)>,
 }
 
@@ -142,10 +146,11 @@ pub(super) static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
     Schema {
         attributes: tables::ATTRIBUTES
             .iter()
-            .map(|attribute| {
+            .flat_map(|attribute| {
                 let types = [attribute.guid, attribute.set];
-                let types = types.into_iter().filter_map(guid).collect();
-                (attribute.name.to_lowercase(), (attribute, types))
+                let types: Vec<Guid> = types.into_iter().filter_map(guid).collect();
+                [attribute.name.to_owned(), attribute.name.to_lowercase()]
+                    .map(|name| (name, (attribute, types.clone())))
             })
             .collect(),
         classes: tables::CLASSES
@@ -158,15 +163,17 @@ pub(super) static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
 impl Schema {
     /// The attribute of this name.
     pub(super) fn attribute(&self, name: &str) -> Option<&'static Attribute> {
-        let (attribute, _) = self.attributes.get(&name.to_lowercase())?;
-        Some(attribute)
+        self.with_types(name).map(|(attribute, _)| *attribute)
+    }
+
+    fn with_types(&self, name: &str) -> Option<&AttributeTypes> {
+        let as_written = self.attributes.get(name);
+        as_written.or_else(|| self.attributes.get(&name.to_lowercase()))
     }
 
     /// The object types of entries about an attribute: its own, and that of its property set.
     pub(super) fn types_of(&self, attribute: &str) -> &[Guid] {
-        self.attributes
-            .get(&attribute.to_lowercase())
-            .map_or(&[], |(_, types)| types)
+        self.with_types(attribute).map_or(&[], |(_, types)| types)
     }
 
     /// The class of this name.

@@ -27,7 +27,7 @@ impl Store {
         };
         let mut found = Vec::new();
         for object in self.subtree(base).filter(wanted) {
-            if self.may_see(object, login) && self.matches(object, &search.filter, login) {
+            if self.matches(object, &search.filter, login) && self.may_see(object, login) {
                 found.push(self.entry(object, search, login)?);
             }
         }
@@ -74,10 +74,7 @@ impl Store {
 
     /// Whether a filter holds, by what the account may read: an attribute that it may not read has no value.
     fn matches(&self, object: &Object, filter: &Filter, login: &Login) -> bool {
-        let values = |name: &str| match login.may_read(object, name) {
-            true => self.readable(object, name),
-            false => Vec::new(),
-        };
+        let values = |name: &str| self.readable(object, name, login);
         let syntax = |name: &str| SCHEMA.attribute(name).map(|attribute| attribute.syntax);
         match filter {
             // Every object has one, so it tells nothing.
@@ -112,12 +109,16 @@ impl Store {
         }
     }
 
-    /// The values of an attribute that is kept, or that follows from the DN.
-    fn readable(&self, object: &Object, name: &str) -> Vec<Vec<u8>> {
-        if name.eq_ignore_ascii_case("distinguishedName") {
-            return vec![object.dn.to_string().into_bytes()];
+    /// The values of an attribute that is kept, or that follows from the DN; none when the account may not read it.
+    fn readable(&self, object: &Object, name: &str, login: &Login) -> Vec<Vec<u8>> {
+        let values = match name.eq_ignore_ascii_case("distinguishedName") {
+            true => vec![object.dn.to_string().into_bytes()],
+            false => object.values(name).to_vec(),
+        };
+        match values.is_empty() || login.may_read(object, name) {
+            true => values,
+            false => Vec::new(),
         }
-        object.values(name).to_vec()
     }
 
     /// The attributes that a search asked for and the account may read.
@@ -172,22 +173,19 @@ impl Store {
         login: &Login,
     ) -> Result<Vec<Vec<u8>>, LdapFailure> {
         let names = |names: Vec<&str>| names.iter().map(|name| name.as_bytes().to_vec()).collect();
-        if !login.may_read(object, name) {
-            return Ok(Vec::new());
-        }
+        let may_read = || login.may_read(object, name);
         Ok(match name {
-            "allowedAttributesEffective" => {
+            "allowedAttributesEffective" if may_read() => {
                 let mut allowed = SCHEMA.allowed(object.class);
                 allowed.sort_unstable();
                 allowed.dedup();
                 allowed.retain(|name| {
                     SCHEMA.attribute(name).is_some_and(|one| !one.is_system)
                         && *name != "nTSecurityDescriptor"
-                        && login.may_write(object, name)
                 });
-                names(allowed)
+                names(login.writable(object, allowed))
             }
-            "allowedChildClassesEffective" => {
+            "allowedChildClassesEffective" if may_read() => {
                 let classes = SCHEMA.classes().filter(|class| {
                     !class.is_abstract
                         && SCHEMA.may_be_below(class, object.class)
@@ -195,22 +193,22 @@ impl Store {
                 });
                 names(classes.map(|class| class.name).collect())
             }
-            "sDRightsEffective" => {
+            "sDRightsEffective" if may_read() => {
                 vec![login.descriptor_rights(object).to_string().into_bytes()]
             }
-            "canonicalName" => vec![object.dn.canonical_name().into_bytes()],
-            "tokenGroups" if search.scope == Scope::Base => {
+            "canonicalName" if may_read() => vec![object.dn.canonical_name().into_bytes()],
+            "tokenGroups" if search.scope == Scope::Base && may_read() => {
                 let sids = self.sids_of(&object.dn);
                 sids.iter().skip(1).map(Sid::to_bytes).collect()
             }
-            "nTSecurityDescriptor" => {
+            "nTSecurityDescriptor" if may_read() => {
                 let only = descriptor::only(&object.descriptor, search.sd_flags.unwrap_or(7));
                 let bytes = only
                     .to_bytes()
                     .map_err(|error| LdapFailure::result(ACCESS_DENIED, error.to_string()))?;
                 vec![bytes]
             }
-            name => self.readable(object, name),
+            name => self.readable(object, name, login),
         })
     }
 
