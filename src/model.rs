@@ -25,6 +25,7 @@ pub mod allowed_object;
 pub(crate) mod attribute_access;
 pub mod backup_context;
 pub(crate) mod client_extension;
+pub(crate) mod digest;
 pub mod directory_object;
 pub mod dn;
 pub mod domain_name;

@@ -39,6 +39,7 @@ use bytes::Bytes;
 use crate::formats::comment_cmtx::Comments;
 use crate::formats::gpo_cmt::GpoComment;
 use crate::migration::references::GptFileFormat;
+use crate::model::digest::{hex, sha256};
 use crate::model::gpt_tree::GptTree;
 use crate::model::reference::Place;
 use crate::model::safe_name::RelPath;
@@ -46,7 +47,6 @@ use crate::model::shared_text::SharedText;
 use crate::model::sid::Sid;
 use crate::model::snapshot::GpoSnapshot;
 use crate::model::well_known;
-use crate::plan::gpo::sha256;
 use templates::Templates;
 
 /// The most settings of one file that are decoded: a file with more is listed as not decoded. Real files have a few thousand.
@@ -270,11 +270,11 @@ const SHOWN_BYTES: usize = 64;
 impl Data {
     /// Bytes, of which the first are kept.
     fn bytes(bytes: &[u8]) -> Self {
-        let shown = bytes.iter().take(SHOWN_BYTES);
+        let shown = bytes.get(..SHOWN_BYTES).unwrap_or(bytes);
         Self::Bytes {
             size: bytes.len(),
             sha256: sha256(bytes),
-            hex: shown.map(|byte| format!("{byte:02x}")).collect(),
+            hex: hex(shown),
         }
     }
 }

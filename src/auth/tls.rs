@@ -21,6 +21,7 @@ use x509_cert::ext::pkix::name::DirectoryString;
 
 use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::local::trusted_file;
+use crate::model::digest::hex;
 
 /// The most bytes of an authority file: those of a whole system have less than 1 MiB.
 const MAX_AUTHORITIES: u64 = 16 << 20;
@@ -246,11 +247,6 @@ impl ServerCertVerifier for Verifier {
 #[derive(Debug, thiserror::Error)]
 #[error("the server's certificate has the SHA-256 {}", hex(.0))]
 struct PinMismatch([u8; 32]);
-
-/// Lower-case hexadecimal.
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
-}
 
 /// Whether the certificate has no subjectAltName at all, one CN, and that CN is the host name.
 fn common_name_matches(end_entity: &CertificateDer<'_>, server_name: &ServerName<'_>) -> bool {

@@ -7,13 +7,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use serde_json::value::RawValue;
-use sha2::{Digest as _, Sha256};
 
 use super::folder::Folder;
 use super::names;
 use crate::formats::preferences::passwords::{Search, search};
 use crate::message::{Code, StatusMessage, printable};
 use crate::model::backup_context::{BackupContext, LinkRecord};
+use crate::model::digest::sha256;
 use crate::model::directory_object::DirectoryObject;
 use crate::model::reference::Place;
 use crate::model::sid::Sid;
@@ -164,10 +164,9 @@ pub(super) struct FileHash {
 
 impl FileHash {
     pub(super) fn of(bytes: &[u8]) -> Self {
-        let digest = Sha256::digest(bytes);
         Self {
             size: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
-            sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+            sha256: sha256(bytes),
         }
     }
 }

@@ -7,6 +7,7 @@ use super::plan::settings as plan;
 use super::ui::Ui;
 use crate::migration::references;
 use crate::model::client_extension;
+use crate::model::digest::sha256;
 use crate::model::gpt_tree::GptTree;
 use crate::model::grant::{SecuredObject, grants};
 use crate::model::principal::Principal;
@@ -15,7 +16,6 @@ use crate::model::security_descriptor::SecurityDescriptor;
 use crate::model::sid::Sid;
 use crate::model::snapshot::{GpoSnapshot, WmiFilterLink};
 use crate::model::well_known;
-use crate::plan::gpo::sha256;
 use crate::plan::risks::Risk;
 use crate::settings::Settings;
 

@@ -10,13 +10,13 @@ use futures_util::{StreamExt as _, stream};
 use crate::domain::sysvol::{Sysvol, SysvolPath, SysvolRead};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Code, StatusMessage, printable};
+use crate::model::digest::sha256;
 use crate::model::domain_name::DomainName;
 use crate::model::gpt_tree::{GptTree, Node};
 use crate::model::guid::Guid;
 use crate::model::safe_name::{RelPath, SafeName};
 use crate::model::security_descriptor::{FileDescriptor, FileEntries, SecurityDescriptor};
 use crate::plan::folder_rights::derived_descriptor;
-use crate::plan::gpo::sha256;
 use crate::progress::{Control, Phase};
 use crate::session::{DomainSession, DomainWriter};
 

@@ -10,8 +10,7 @@ mod condition;
 mod literal;
 mod tokens;
 
-use std::fmt::Write as _;
-
+use super::digest::hex;
 use super::guid::Guid;
 use super::security_descriptor::{
     Ace, AceBody, AceRights, Acl, ObjectTypes, SecurityDescriptor, ace_type, control,
@@ -184,10 +183,7 @@ fn is_callback(kind: u8) -> bool {
 
 fn write_hex(text: &mut String, bytes: &[u8]) {
     text.push('#');
-    for byte in bytes {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
+    text.push_str(&hex(bytes));
 }
 
 /// The mask as letters when they cover all of its bits, otherwise as a number [MS-DTYP 2.5.1.1].

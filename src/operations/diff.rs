@@ -7,6 +7,7 @@ use similar::{ChangeTag, TextDiff};
 use crate::formats::preferences::passwords::without_passwords;
 use crate::formats::registry_pol::{Record, RegistryPol, ValueType};
 use crate::formats::text;
+use crate::model::digest::{hex, sha256};
 use crate::model::directory_object::{AttributeValues, DirectoryAttribute, DirectoryObject};
 use crate::model::gpt_tree::{GptTree, Node};
 use crate::model::registry_secrets::{NOT_SHOWN, is_secret};
@@ -14,7 +15,7 @@ use crate::model::safe_name::RelPath;
 use crate::model::sddl::to_sddl;
 use crate::model::security_descriptor::{SecurityDescriptor, control};
 use crate::model::snapshot::GpoSnapshot;
-use crate::plan::gpo::{EntryChange, sha256};
+use crate::plan::gpo::EntryChange;
 
 /// Unchanged lines that are shown around a change.
 const CONTEXT: usize = 2;
@@ -258,14 +259,11 @@ fn setting(record: &Record) -> String {
         _ => None,
     };
     let value = value.unwrap_or_else(|| {
-        let hex: String = record
-            .data
-            .iter()
-            .take(64)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        let more = if record.data.len() > 64 { "…" } else { "" };
-        format!("{hex}{more}, {} bytes", record.data.len())
+        let (shown, more) = match record.data.get(..64) {
+            Some(first) if record.data.len() > 64 => (hex(first), "…"),
+            _ => (hex(&record.data), ""),
+        };
+        format!("{shown}{more}, {} bytes", record.data.len())
     });
     format!("[{key}] {name} = {}: {value}", type_name(record.value_type))
 }

@@ -9,7 +9,8 @@ mod settings;
 mod state;
 mod step;
 
-pub use entries::{EntryChange, PlannedEntry, plan_entries, sha256, tree_hashes};
+use crate::model::digest::sha256;
+pub use entries::{EntryChange, PlannedEntry, plan_entries, tree_hashes};
 pub use state::{GpoState, ObjectState};
 
 pub(crate) use description::{Intent, NewAttributes};

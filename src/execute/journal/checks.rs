@@ -8,11 +8,12 @@ use super::{Before, Inverse, StoredOperation};
 use crate::directory::writer::refuse_default_gpo;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::stage::StagingArea;
+use crate::model::digest::sha256;
 use crate::model::safe_name::SafeName;
 use crate::model::security_descriptor::SecurityDescriptor;
 use crate::model::status_flags;
 use crate::plan::folder_rights;
-use crate::plan::gpo::{EntryChange, FileContent, GpoPlan, GpoState, Step, Verb, sha256};
+use crate::plan::gpo::{EntryChange, FileContent, GpoPlan, GpoState, Step, Verb};
 use crate::plan::{Change, Mode, Plan};
 
 impl StoredOperation {

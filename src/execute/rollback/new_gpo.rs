@@ -8,9 +8,10 @@ use crate::execute::journal::Inverse;
 use crate::execute::known_entries::{entries_of, remove_known_entries, shown};
 use crate::formats::gpt_ini;
 use crate::message::printable;
+use crate::model::digest::sha256;
 use crate::model::guid::Guid;
 use crate::model::version::GpoVersion;
-use crate::plan::gpo::{Step, planned_links, sha256, tree_hashes};
+use crate::plan::gpo::{Step, planned_links, tree_hashes};
 
 impl Undo<'_> {
     /// Refuses to roll back the creation of a GPO that somebody else has changed since: what this operation wrote is a part of what the

@@ -6,11 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::state::{GpoState, ObjectState};
-use super::{EntryChange, FileContent, GpoPlan, Step, Swap, Verb, sha256};
+use super::{EntryChange, FileContent, GpoPlan, Step, Swap, Verb};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::gpt_ini;
 use crate::message::printable;
 use crate::model::allowed_object::AllowedObject;
+use crate::model::digest::sha256;
 use crate::model::extension_list::ExtensionList;
 use crate::model::sddl::to_sddl;
 use crate::model::security_descriptor::SecurityDescriptor;

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use sha2::{Digest, Sha256};
-
 use super::FileContent;
+use crate::model::digest::sha256;
 use crate::model::gpt_tree::{GptTree, Node};
 use crate::model::safe_name::RelPath;
 
@@ -97,14 +96,6 @@ pub fn plan_entries(
     }
     entries.sort_by_key(|entry| entry.path.folded());
     (entries, contents)
-}
-
-/// SHA-256 in hexadecimal.
-pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }
 
 /// The hash of every file, by its folded path; folders have an empty hash.

@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{EntryChange, FileContent, GpoPlan, PlannedEntry, Verb, sha256};
+use super::{EntryChange, FileContent, GpoPlan, PlannedEntry, Verb};
 use crate::migration::references::GptFileFormat;
+use crate::model::digest::sha256;
 use crate::model::gpt_tree::GptTree;
 use crate::settings::diff::{SettingChange, diff};
 use crate::settings::software::{of_objects, of_unknown};

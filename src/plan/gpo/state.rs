@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::FileContent;
-use super::entries::{sha256, tree_hashes};
+use super::entries::tree_hashes;
 use crate::formats::gpt_ini;
 use crate::model::allowed_object::AllowedObject;
+use crate::model::digest::sha256;
 use crate::model::directory_object::DirectoryObject;
 use crate::model::extension_list::ExtensionList;
 use crate::model::version::GpoVersion;

@@ -4,11 +4,12 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::message::Code;
+use crate::model::digest::sha256;
 use crate::model::directory_object::DirectoryObject;
 use crate::model::gpt_tree::GptTree;
 use crate::model::sddl::from_sddl;
 use crate::plan::Plan;
-use crate::plan::gpo::{PlanTarget, old_contents, plan_entries, sha256, tree_hashes};
+use crate::plan::gpo::{PlanTarget, old_contents, plan_entries, tree_hashes};
 use crate::settings::Names;
 use crate::settings::diff::SettingChange;
 
