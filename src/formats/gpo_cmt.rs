@@ -1,6 +1,6 @@
 //! GPO.cmt: the comment of a GPO, UTF-16LE without byte order mark, free text to the end of the file.
 
-use super::text::{TextError, decode_utf16le};
+use super::text::{TextError, decode_utf16le, push_utf16le};
 
 /// The comment of a GPO.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,10 +21,9 @@ impl GpoComment {
 
     /// The file's bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
-        self.text
-            .encode_utf16()
-            .flat_map(u16::to_le_bytes)
-            .collect()
+        let mut bytes = Vec::new();
+        push_utf16le(&mut bytes, &self.text);
+        bytes
     }
 }
 

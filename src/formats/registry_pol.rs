@@ -210,7 +210,9 @@ pub fn utf16_text(bytes: &[u8]) -> Option<String> {
 
 /// Encodes text as UTF-16LE.
 pub fn utf16_bytes(text: &str) -> Bytes {
-    text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+    let mut bytes = Vec::new();
+    super::text::push_utf16le(&mut bytes, text);
+    bytes.into()
 }
 
 impl Record {

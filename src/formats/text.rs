@@ -163,7 +163,7 @@ pub fn encode(encoding: TextEncoding, text: &str) -> Result<Vec<u8>, TextError> 
             if bom {
                 out.extend_from_slice(BOM_16LE);
             }
-            out.extend(text.encode_utf16().flat_map(u16::to_le_bytes));
+            push_utf16le(&mut out, text);
         }
         TextEncoding::Utf16Be => {
             out.extend_from_slice(BOM_16BE);
@@ -198,6 +198,13 @@ pub fn encode(encoding: TextEncoding, text: &str) -> Result<Vec<u8>, TextError> 
             };
             Err(TextError::ReadOtherwise(told, encoding))
         }
+    }
+}
+
+/// Appends text as UTF-16LE, without a mark.
+pub fn push_utf16le(out: &mut Vec<u8>, text: &str) {
+    for unit in text.encode_utf16() {
+        out.extend_from_slice(&unit.to_le_bytes());
     }
 }
 

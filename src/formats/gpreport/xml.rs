@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use crate::formats::text::push_utf16le;
 use crate::formats::xml_tree::escape;
 use crate::model::principal::Principal;
 use crate::model::sid::Sid;
@@ -121,7 +122,7 @@ impl Report {
             self.close();
         }
         let mut bytes = vec![0xFF, 0xFE];
-        bytes.extend(self.text.encode_utf16().flat_map(u16::to_le_bytes));
+        push_utf16le(&mut bytes, &self.text);
         bytes
     }
 }
