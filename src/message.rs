@@ -94,10 +94,13 @@ impl From<StoredMessage> for StatusMessage {
 impl StatusMessage {
     /// Creates a finding of this severity, which must be one of those of the code.
     pub fn new(severity: Severity, code: Code, text: impl Into<String>) -> Self {
-        debug_assert!(
-            code.severities().contains(&severity),
-            "{code} is not of severity {severity:?}"
-        );
+        // In tests alone: a message is worth more than the right severity.
+        if cfg!(any(test, feature = "testing")) {
+            assert!(
+                code.severities().contains(&severity),
+                "{code} is not of severity {severity:?}"
+            );
+        }
         Self {
             severity,
             code,

@@ -7,7 +7,7 @@ use crate::execute::rights;
 use crate::message::{Code, StatusMessage};
 use crate::model::gpt_tree::GptTree;
 use crate::plan::Plan;
-use crate::plan::gpo::{EntryChange, GpoPlan, Step, Verb, plan_entries, planned_links};
+use crate::plan::gpo::{GpoPlan, Step, Verb, plan_entries, planned_links};
 use crate::progress::Control;
 use crate::session::DomainSession;
 use crate::session::read;
@@ -43,11 +43,6 @@ pub async fn plan(
         ));
     }
     let (entries, _) = plan_entries(&live.snapshot.tree, &GptTree::new());
-    debug_assert!(
-        entries
-            .iter()
-            .all(|entry| entry.change == EntryChange::Removed)
-    );
     let mut steps = if keep_links { Vec::new() } else { links };
     steps.push(Step::DeleteGpo {
         guid: object.guid,
