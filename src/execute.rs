@@ -40,7 +40,7 @@ use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::message::{Code, StatusMessage, printable};
 use crate::model::guid::Guid;
 use crate::model::status_flags;
-use crate::plan::gpo::{GpoPlan, Verb};
+use crate::plan::gpo::{GpoPlan, Step, Verb};
 use crate::plan::{Plan, PlanStep};
 use crate::progress::Control;
 use crate::session::DomainWriter;
@@ -111,6 +111,27 @@ pub struct ChangedGpo {
     pub created: bool,
     /// Whether this operation deleted it.
     pub deleted: bool,
+}
+
+impl ChangedGpo {
+    /// The GPO as a plan leaves it.
+    fn of(gpo: &GpoPlan) -> Self {
+        let steps = gpo.steps.iter();
+        let mut of_steps = steps.filter_map(|step| match step {
+            Step::ModifyGpo { version_to, .. } => Some(*version_to),
+            _ => None,
+        });
+        let of_basis = || gpo.basis.as_ref()?.directory_version;
+        let version = of_steps.next().or_else(of_basis);
+        Self {
+            guid: gpo.target.guid,
+            display_name: gpo.name_after().to_owned(),
+            domain: gpo.target.domain.to_string(),
+            version: version.unwrap_or_default().combined(),
+            created: gpo.target.create,
+            deleted: gpo.verb == Verb::Delete,
+        }
+    }
 }
 
 /// The result of an operation: the overall status and the findings, as GPMC's `GPMResult`.

@@ -20,7 +20,7 @@ use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::message::{Code, StatusMessage};
 use crate::model::gpt_tree::GptTree;
 use crate::model::version::GpoVersion;
-use crate::plan::gpo::{GpoPlan, Step, Verb};
+use crate::plan::gpo::GpoPlan;
 use crate::plan::self_lockout::SelfLockout;
 use crate::plan::values::PlannedValue;
 use crate::plan::{Change, Mode, Plan};
@@ -189,7 +189,7 @@ impl<'a> Execution<'a> {
         self.messages
             .sort_by_key(|message| std::cmp::Reverse(message.severity));
         let gpos = stand.iter().filter_map(|of| match self.parts.get(*of) {
-            Some(Part::Gpo(part)) => Some(changed_gpo(part.gpo)),
+            Some(Part::Gpo(part)) => Some(ChangedGpo::of(part.gpo)),
             _ => None,
         });
         Ok(OperationResult::new(
@@ -576,28 +576,4 @@ fn of_error(error: &Error) -> StatusMessage {
 /// The placeholder for an error that was reported.
 fn already_said() -> Error {
     Error::new(ErrorKind::Internal, "the error was reported already")
-}
-
-/// A GPO as a plan leaves it.
-pub(super) fn changed_gpo(gpo: &GpoPlan) -> ChangedGpo {
-    ChangedGpo {
-        guid: gpo.target.guid,
-        display_name: gpo.name_after().to_owned(),
-        domain: gpo.target.domain.to_string(),
-        version: version_after(gpo),
-        created: gpo.target.create,
-        deleted: gpo.verb == Verb::Delete,
-    }
-}
-
-fn version_after(gpo: &GpoPlan) -> u32 {
-    gpo.steps
-        .iter()
-        .find_map(|step| match step {
-            Step::ModifyGpo { version_to, .. } => Some(*version_to),
-            _ => None,
-        })
-        .or_else(|| gpo.basis.as_ref().and_then(|basis| basis.directory_version))
-        .unwrap_or_default()
-        .combined()
 }

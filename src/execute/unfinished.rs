@@ -1,6 +1,6 @@
 //! Operations that did not complete: what they wrote is rolled back, or what they left behind is removed.
 
-use super::execution::{RollBack, changed_gpo, close_hint, is_kept_for_others};
+use super::execution::{RollBack, close_hint, is_kept_for_others};
 use super::{ApplyOptions, ChangedGpo, OperationResult, OverallStatus, short_id};
 use crate::domain::sysvol::SysvolPath;
 use crate::error::{Error, ErrorKind, Remedy, Result};
@@ -203,7 +203,7 @@ pub async fn clean_up(
             gpos.push(ChangedGpo {
                 created: false,
                 deleted: false,
-                ..changed_gpo(gpo)
+                ..ChangedGpo::of(gpo)
             });
         }
     }
