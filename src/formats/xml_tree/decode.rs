@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use encoding_rs::{Encoding, UTF_16BE, UTF_16LE};
 
+use crate::formats::text::push_utf16le;
+
 /// The encoding of a document, and its byte order mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct XmlEncoding {
@@ -16,7 +18,7 @@ impl XmlEncoding {
     pub(super) fn encode(self, text: &str) -> Option<Vec<u8>> {
         let mut bytes = self.mark.to_vec();
         if self.encoding == UTF_16LE {
-            bytes.extend(text.encode_utf16().flat_map(u16::to_le_bytes));
+            push_utf16le(&mut bytes, text);
         } else if self.encoding == UTF_16BE {
             bytes.extend(text.encode_utf16().flat_map(u16::to_be_bytes));
         } else {
